@@ -1,0 +1,1 @@
+"""Checked rules to a byte machine, and the machine to a pack."""

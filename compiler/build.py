@@ -1,0 +1,513 @@
+"""Checked rules to the byte machine's control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing_extensions import assert_never
+
+from rulec.compiler import expressions, numbers, trailing
+from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, search_dfa
+from rulec.compiler.graph import Graph
+from rulec.compiler.machine import (
+    Absent,
+    Begin,
+    Check,
+    Count,
+    Cut,
+    EndText,
+    EndWord,
+    Enough,
+    Field,
+    ItemClose,
+    ItemOpen,
+    ListClose,
+    Pending,
+    Program,
+    Reset,
+    StepWord,
+    Take,
+    Watch,
+)
+from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
+from rulec.compiler.plan import Plan
+from rulec.compiler.prose import Prose, Watching, alphabet
+from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
+from rulec.dsl import checked
+
+
+class Entry:
+    """The way into a part of the trace, laid when first asked for.
+
+    What has just been written decides what may follow: there is a node for each `Trailing`.
+    """
+
+    def __init__(self, graph: Graph, lay: Callable[[Trailing], int]) -> None:
+        self._graph = graph
+        self._lay = lay
+        self._pending = graph.pending
+        self._nodes: dict[Trailing, int] = {}
+
+    def __call__(self, after: Trailing = NOTHING) -> int:
+        """The node at which the part begins behind `after`."""
+        if after not in self._nodes:
+            outer, self._graph.pending = self._graph.pending, self._pending
+            self._nodes[after] = self._lay(after)
+            self._graph.pending = outer
+        return self._nodes[after]
+
+    def promise(self, after: Trailing) -> int:
+        """A node that stands for the entry while it is being laid."""
+        self._nodes[after] = self._graph.node()
+        return self._nodes[after]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """A repeat whose items are counted: their cost is known when the graph is laid."""
+
+    head: list[int]
+    bodies: list[int]
+    tails: list[int]
+    register: int
+    least: int
+    between: int
+
+
+@dataclass(slots=True)
+class Builder:
+    """Lays the control graph of a plan."""
+
+    plan: Plan
+    graph: Graph = field(default_factory=Graph)
+    proses: list[Prose] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
+    loops: list[_Loop] = field(default_factory=list)
+    counters: list[int] = field(default_factory=list)
+    later: list[Callable[[], None]] = field(default_factory=list)
+    _watch: int | None = None
+    _behind: Trailing = OWED
+    _inner: bool = False
+
+    @property
+    def layout(self) -> Layout:
+        """The registers."""
+        return self.plan.layout
+
+    def trace(self, root: Instance) -> int:
+        """The whole trace; returns its first node."""
+        start = self._body(root, Entry(self.graph, lambda _: 0))(NOTHING)
+        self._lay_rest()
+        return start
+
+    def _lay_rest(self) -> None:
+        """What was put off, so that long texts don't nest calls; then the proses."""
+        while True:
+            while self.later:
+                self.later.pop()()
+            nodes = {node: prose for prose in self.proses for node in prose.nodes.values()}
+            before = len(nodes), len(self.proses)
+            for prose in self.proses:
+                prose.lay(nodes)
+            if not self.later and before == (
+                sum(len(p.nodes) for p in self.proses),
+                len(self.proses),
+            ):
+                return
+
+    def _entry(self, lay: Callable[[Trailing], int]) -> Entry:
+        return Entry(self.graph, lay)
+
+    def _through(self, ops: Program, then: Entry) -> Entry:
+        """A program, and then on."""
+        if not ops:
+            return then
+
+        def lay(after: Trailing) -> int:
+            node = self.graph.node()
+            self.graph.exit(node, ops, then(after))
+            return node
+
+        return self._entry(lay)
+
+    # --- shapes ---
+
+    def _body(self, instance: Instance, then: Entry) -> Entry:
+        """The text of one instance, its rules tested behind it."""
+        rules = self.plan.rules_of(instance)
+        closing: Program = (Check(rules),) if rules else ()
+        body = self._element(instance.shape.body, instance, self._through(closing, then))
+        return body
+
+    def _opened(self, instance: Instance, then: Entry) -> Entry:
+        resets = self.plan.resets(instance)
+        opening: Program = (Reset(resets),) if resets else ()
+        return self._through(opening, self._body(instance, then))
+
+    def _element(self, element: checked.Element, into: Instance, then: Entry) -> Entry:
+        match element:
+            case checked.Literal(text):
+                return self._literal(text, then)
+            case checked.Pattern(regex):
+                return self._pattern(regex_dfa(regex), then)
+            case checked.Cut():
+                return self._through((Cut(self._watch or 0),), then)
+            case checked.Slot():
+                return self._slot(element, into, then)
+            case checked.Sequence(parts):
+                return self._sequence(parts, into, then)
+            case checked.Choice(options):
+                return self._choice(options, into, then)
+            case checked.Optional(body):
+                return self._choice((body, None), into, then)
+            case checked.Repeat():
+                return self._repeat(element, into, then)
+            case _:
+                assert_never(element)
+
+    def _sequence(
+        self, parts: tuple[checked.Element, ...], into: Instance, then: Entry
+    ) -> Entry:
+        inner = self._inner
+        cuts = [_cut(part) for part in parts]
+        for position in reversed(range(len(parts))):
+            self._inner = inner and not any(cuts[:position])
+            then = self._element(parts[position], into, then)
+        self._inner = inner
+        return then
+
+    def _literal(self, text: str, then: Entry) -> Entry:
+        if not text:
+            return then
+
+        def laid() -> int:
+            behind = self.graph.node()
+            self.later.append(lambda: self.graph.exit(behind, (), then(NOTHING)))
+            return self.graph.literal(text.encode(), behind)
+
+        return self._entry(_once(laid))
+
+    def _pattern(self, dfa: Dfa, then: Entry) -> Entry:
+        def laid() -> int:
+            return self.graph.automaton(dfa, (), (), then(NOTHING))
+
+        if 0 not in dfa.accepting:
+            return self._entry(_once(laid))
+
+        def lay(after: Trailing) -> int:
+            node = self.graph.node()
+            self.graph.exit(node, (), then(after))
+            first = self.graph.automaton(dfa, (), (), then(NOTHING))
+            self.graph.drafts[node].edges.extend(self.graph.drafts[first].edges)
+            return node
+
+        return self._entry(lay)
+
+    def _choice(
+        self, options: tuple[checked.Element | None, ...], into: Instance, then: Entry
+    ) -> Entry:
+        """One of the options; None is nothing at all."""
+        written = [self.plan.written(option, into) for option in options]
+        everything = frozenset().union(*written)
+        entries = []
+        for option, own in zip(options, written, strict=True):
+            entry = then if option is None else self._element(option, into, then)
+            entries.append((self._absent(everything - own), entry))
+
+        def lay(after: Trailing) -> int:
+            node = self.graph.node()
+            for ops, entry in entries:
+                self.graph.exit(node, ops, entry(after))
+            return node
+
+        return self._entry(lay)
+
+    def _absent(self, fields: frozenset[int]) -> Program:
+        if not fields:
+            return ()
+        registers = [self.layout.fields[number].register for number in sorted(fields)]
+        rules = self.plan.rules_reading(registers)
+        gone = Absent(tuple(registers))
+        return (gone, Check(rules)) if rules else (gone,)
+
+    # --- repeats ---
+
+    def _repeat(self, element: checked.Repeat, into: Instance, then: Entry) -> Entry:
+        closing = self.plan.closed_by(element, into)
+        ops: list[ListClose | Check] = [ListClose(number) for number in closing]
+        rules = self.plan.rules_folding(closing)
+        leave = self._through((*ops, Check(rules)) if rules else tuple(ops), then)
+        if element.high == 0:
+            return leave
+        return self._loop(element, into, leave)
+
+    def _loop(self, element: checked.Repeat, into: Instance, leave: Entry) -> Entry:
+        counted = element.low > 1 or element.high is not None
+        register = self._counter() if counted else -1
+        once: Program = (Count(register, element.high),) if counted else ()
+        enough: Program = (Enough(register, element.low),) if element.low > 1 else ()
+        loop = _Loop(
+            [], [], [], register, element.low, len(element.separator.encode())
+        )
+        outer = self.graph.pending
+        if element.low > 1:
+            self.graph.pending = (*outer, Pending(register, element.low, 0))
+            self.loops.append(loop)
+
+        def again(after: Trailing) -> int:
+            node = tail.promise(after)
+            loop.tails.append(node)
+            self.graph.exit(node, enough, leave(after))
+            separated = self._literal(element.separator, body) if element.separator else body
+            self.graph.exit(node, once, separated(after))
+            return node
+
+        tail = self._entry(again)
+        body = self._element(element.body, into, tail)
+        self.graph.pending = outer
+
+        def lay(after: Trailing) -> int:
+            node = self.graph.node()
+            loop.head.append(node)
+            start: Program = (Reset((register,)),) if counted else ()
+            loop.bodies.append(body(after))
+            self.graph.exit(node, (*start, *once), body(after))
+            if element.low == 0:
+                self.graph.exit(node, start, leave(after))
+            return node
+
+        return self._entry(lay)
+
+    def _counter(self) -> int:
+        register = self.layout.register(0)
+        self.counters.append(register)
+        return register
+
+    def count_loops(self) -> None:
+        """Give every counted repeat the cost of its items, the innermost first."""
+        for number in reversed(range(len(self.loops))):
+            loop = self.loops[number]
+            each = self.graph.distance(loop.bodies, loop.tails) + loop.between
+            for head in loop.head:
+                self.graph.drafts[head].weight = (loop.least - 1) * each
+            for draft in self.graph.drafts:
+                draft.pending = tuple(
+                    replace(owed, each=each) if owed.register == loop.register else owed
+                    for owed in draft.pending
+                )
+
+    # --- fields ---
+
+    def _slot(self, slot: checked.Slot, into: Instance, then: Entry) -> Entry:
+        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        if place is None:  # beyond the depth of its shape: a way that leads nowhere
+            return self._entry(lambda _: self.graph.node())
+        if not isinstance(place, Listed):
+            return self._place(place, slot, then)
+        rules = self.plan.rules_folding((place.list,))
+        closing: Program = (ItemClose(place.list), *((Check(rules),) if rules else ()))
+        item = self._place(place.item, slot, self._through(closing, then))
+        return self._through((ItemOpen(place.list),), item)
+
+    def _place(self, place: Place, slot: checked.Slot, then: Entry) -> Entry:
+        match place:
+            case Instance():
+                return self._opened(place, then)
+            case Scalar(number):
+                return self._field(number, then)
+            case _:
+                return then
+
+    def _field(self, number: int, then: Entry) -> Entry:
+        spec = self.plan.fields[number]
+        end: Program = (Check(spec.rules),) if spec.rules else ()
+        type_ = self.layout.types[number]
+        match spec.kind:
+            case "number" | "fraction" | "date" | "expr":
+                behind = NUMBER if self._watch is None else self._behind
+                inner = self._inner
+                return self._entry(
+                    _once(lambda: self._numeric(number, type_, end, then(behind), inner))
+                )
+            case "word":
+                return self._word(number, spec, end, then)
+            case "text":
+                return self._text(number, type_, end, then)
+            case "prose":
+                return self._prose(number, type_, end, then)
+            case _:
+                assert_never(spec.kind)
+
+    def _numeric(
+        self, number: int, type_: checked.ScalarType, end: Program, target: int, inner: bool
+    ) -> int:
+        match type_:
+            case checked.ExprType():
+                return expressions.expression(self.graph, number, end, target, inner=inner)
+            case checked.FractionType():
+                return numbers.fraction(self.graph, number, end, target)
+            case checked.DateType():
+                return numbers.date(self.graph, number, end, target)
+            case checked.PercentType():
+                target = self._pattern(_PERCENT, self._entry(lambda _: target))(NOTHING)
+        spelling = _spelling(type_, self.plan.fields[number])
+        return numbers.number(self.graph, spelling, number, end, target)
+
+    def _word(self, number: int, spec: Field, end: Program, then: Entry) -> Entry:
+        dfa, words = literals_dfa([word.encode() for word in spec.words])
+
+        def laid() -> int:
+            reachable = _reachable(dfa, words)
+            nodes = [self.graph.node() for _ in dfa.transitions]
+            for node, row in zip(nodes, dfa.transitions, strict=True):
+                for byte, state in enumerate(row):
+                    if state >= 0:
+                        ops = (StepWord(reachable[state]),) if spec.rules else ()
+                        self.graph.edge(node, 1 << byte, ops, nodes[state])
+            for state, word in words.items():
+                self.graph.exit(nodes[state], (EndWord(number, word), *end), then(NOTHING))
+            before = self.graph.node(weight=max(len(word.encode()) for word in spec.words))
+            self.graph.exit(before, (Begin(number),), nodes[0])
+            return before
+
+        return self._entry(_once(laid))
+
+    def _text(
+        self, number: int, type_: checked.ScalarType, end: Program, then: Entry
+    ) -> Entry:
+        regex = type_.regex if isinstance(type_, checked.TextType) else None
+        dfa = regex_dfa(regex) if regex is not None else Dfa(((-1,) * 256,), frozenset())
+        keep = self.plan.fields[number].keep
+        take: Program = (Take(),) if keep else ()
+        closing: Program = (EndText(number), *end)
+
+        def laid() -> int:
+            first = self.graph.automaton(dfa, take, closing, then(NOTHING))
+            before = self.graph.node()
+            self.graph.exit(before, (Begin(number),), first)
+            return before
+
+        return self._entry(_once(laid))
+
+    # --- prose and watches ---
+
+    def _prose(
+        self, number: int, type_: checked.ScalarType, end: Program, then: Entry
+    ) -> Entry:
+        shown = type_ if isinstance(type_, checked.ProseType) else checked.ProseType()
+        limited = shown.most is not None or shown.least > 0
+        register = self._counter() if limited else -1
+        without = None if shown.without is None else search_dfa(shown.without)
+        spec = self.plan.fields[number]
+        self.labels.append(f"{spec.shape}.{spec.name}" if spec.name else spec.shape)
+        prose = Prose(
+            graph=self.graph,
+            label=len(self.labels) - 1,
+            end=end,
+            follower=then,
+            least=shown.least,
+            most=shown.most,
+            register=register,
+            without=without,
+        )
+        self.proses.append(prose)
+        inside = self._entry(prose.entry)
+        watches = [self._watching(w, i, inside) for w, i in self.layout.watching[number]]
+        prose.watches = tuple(watches)
+        return self._through((Reset((register,)),) if limited else (), inside)
+
+    def _watching(
+        self, watch: checked.Watch, instance: Instance, inside: Entry
+    ) -> Watching:
+        number = len(self.watches)
+        self.labels.append(watch.shape.name)
+        made = Watch(watch.shape.name, 0, (), len(self.labels) - 1)
+        self.watches.append(made)
+        outer = self._watch, self._behind, self._inner
+        self._watch, self._inner = number, True
+        self._behind = CHAIN if _looped(watch.shape.body) else OWED
+        before = len(self.counters)
+        entry = self._opened(instance, inside)(NOTHING)
+        self._watch, self._behind, self._inner = outer
+        registers = (*self.plan.resets(instance), *self.counters[before:])
+        self.watches[number] = replace(made, entry=entry, registers=registers)
+        first, everything = alphabet(self.graph, entry)
+        return Watching(number, first, everything)
+
+
+_SPACES = {ord(" "): 1, ord("%"): 2}
+_PERCENT = Dfa(
+    (
+        tuple(_SPACES.get(byte, -1) for byte in range(256)),
+        tuple(2 if byte == ord("%") else -1 for byte in range(256)),
+        (-1,) * 256,
+    ),
+    frozenset({2}),
+)
+
+
+def _cut(element: checked.Element) -> bool:
+    """Whether a cut stands somewhere in the element."""
+    match element:
+        case checked.Cut():
+            return True
+        case checked.Sequence(inner) | checked.Choice(inner):
+            return any(map(_cut, inner))
+        case checked.Optional(body) | checked.Repeat(body):
+            return _cut(body)
+        case _:
+            return False
+
+
+def _looped(element: checked.Element) -> bool:
+    """Whether a cut stands in a repeat."""
+    match element:
+        case checked.Sequence(inner) | checked.Choice(inner):
+            return any(map(_looped, inner))
+        case checked.Optional(body):
+            return _looped(body)
+        case checked.Repeat(body):
+            return _cut(body)
+        case _:
+            return False
+
+
+def _once(laid: Callable[[], int]) -> Callable[[Trailing], int]:
+    """An entry that doesn't care what stands before it."""
+    held: list[int] = []
+
+    def lay(_: Trailing) -> int:
+        if not held:
+            held.append(laid())
+        return held[0]
+
+    return lay
+
+
+def _spelling(type_: checked.ScalarType, spec: Field) -> numbers.Spelling:
+    low = spec.domain[0].low if spec.domain else None
+    match type_:
+        case checked.NumberType() | checked.PercentType():
+            return numbers.Spelling(True, True, True, True, True)
+        case checked.DecimalType(least, most, grouped=grouped):
+            negative = low is None or low < 0
+            return numbers.Spelling(negative, most > 0, grouped, False, least == 0)
+        case checked.IntType(grouped=grouped):
+            return numbers.Spelling(low is None or low < 0, False, grouped, False, True)
+        case _:
+            return numbers.Spelling(True, False, False, False, True)
+
+
+def _reachable(dfa: Dfa, words: dict[int, int]) -> list[tuple[int, ...]]:
+    """The words that can still come, for each state of a trie."""
+    found: list[set[int]] = [set() for _ in dfa.transitions]
+    changed = True
+    while changed:
+        changed = False
+        for state, row in enumerate(dfa.transitions):
+            new = {words[state]} if state in words else set()
+            new = new.union(*(found[after] for after in row if after >= 0))
+            changed = changed or new != found[state]
+            found[state] = new
+    return [tuple(sorted(reached)) for reached in found]

@@ -1,0 +1,303 @@
+"""Rules to terms over registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from rulec.compiler import machine, terms
+from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, unsupported
+from rulec.compiler.terms import Fold, Gap, Term
+from rulec.dsl import checked
+from rulec.dsl.diagnostics import Diagnostic
+from rulec.dsl.source import Span
+
+_FOLDS: dict[str, Fold] = {
+    "sum": "sum",
+    "count": "count",
+    "min": "min",
+    "max": "max",
+    "first": "first",
+    "last": "last",
+    "distinct": "distinct",
+    "sorted": "sorted",
+    "all": "all",
+    "any": "any",
+}
+_MODES = {"round": "half", "round_even": "even", "floor": "floor", "ceil": "ceil"}
+_START: dict[Fold, object] = {
+    "sum": Fraction(0),
+    "count": 0,
+    "min": Gap.ABSENT,
+    "max": Gap.ABSENT,
+    "first": Gap.ABSENT,
+    "last": Gap.ABSENT,
+    "prev": Gap.ABSENT,
+    "distinct": (),
+    "sorted": (),
+    "all": True,
+    "any": False,
+}
+
+
+class NotEnforced(Exception):
+    """A construct of the language that the machine can't enforce."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def refuse(what: str, span: Span) -> NotEnforced:
+    """The exception for a construct, in the author's words."""
+    return NotEnforced(unsupported(what, span))
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """The value of a list: the lists to go through, outermost first, and what is read."""
+
+    lists: tuple[int, ...]
+    item: Place
+
+
+Held: TypeAlias = Scalar | Instance | Many
+Scope: TypeAlias = dict[str, Held]
+
+
+class Lowerer:
+    """Lowers the rules of one ruleset; folds are shared between equal ones."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.folds: list[machine.Folding] = []
+        self._known: dict[tuple[Fold, int, int, Term], int] = {}
+
+    def rule(self, rule: checked.Rule, instance: Instance) -> Term:
+        """The rule of one instance. Raises `NotEnforced`."""
+        return self._term(rule.condition, instance, {})
+
+    def _term(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        recur: Callable[[checked.Term], Term] = lambda part: self._term(part, this, scope)  # noqa: E731
+        match term:
+            case checked.Number(value) | checked.Text(value) | checked.Truth(value):
+                return terms.Const(value)
+            case checked.Parameter(name):
+                return self._parameter(name, term.span)
+            case checked.Member() | checked.Variable() | checked.This() | checked.Previous():
+                return self._read(term, this, scope)
+            case checked.Default(inner, otherwise):
+                return terms.Else(recur(inner), recur(otherwise))
+            case checked.Negate(inner):
+                return terms.Minus(recur(inner))
+            case checked.Compute(op, left, right):
+                return terms.Binary(op, recur(left), recur(right))
+            case checked.Call() | checked.Comprehension():
+                return self._applied(term, this, scope)
+            case checked.Index() | checked.InList():
+                return self._lookup(term, this, scope)
+            case _:
+                return self._condition(term, recur)
+
+    def _condition(self, term: checked.Term, recur: Callable[[checked.Term], Term]) -> Term:
+        match term:
+            case checked.Compare("~=", left, right):
+                return self._near(term, recur(left), recur(right))
+            case checked.Compare(relation, left, right):
+                return terms.Relate(relation, recur(left), recur(right))
+            case checked.Within(inner, low, high):
+                held = recur(inner)
+                return terms.Every(
+                    (
+                        terms.Relate("<=", recur(low), held),
+                        terms.Relate("<=", held, recur(high)),
+                    )
+                )
+            case checked.OneOf(inner, options):
+                held = recur(inner)
+                return terms.Some(
+                    tuple(terms.Relate("==", held, recur(option)) for option in options)
+                )
+            case checked.Not(inner):
+                return terms.Negated(recur(inner))
+            case checked.And(inner):
+                return terms.Every(tuple(recur(part) for part in inner))
+            case checked.Or(inner):
+                return terms.Some(tuple(recur(part) for part in inner))
+            case checked.If(test, yes, no):
+                return terms.Either(recur(test), recur(yes), recur(no))
+            case _:
+                raise refuse(f"`{term.span.text}`", term.span)
+
+    def _parameter(self, name: str, span: Span) -> Term:
+        held = self._layout.parameters.get(name)
+        if held is None:
+            raise refuse(f"the input `{name}`", span)
+        return terms.Read(held.register)
+
+    def _near(self, term: checked.Compare, left: Term, right: Term) -> Term:
+        if not isinstance(left, terms.Read):
+            raise refuse(f"`~=` with `{term.left.span.text}` on its left", term.span)
+        for field in self._layout.fields:
+            if field.register == left.register:
+                return terms.Near(left, right, field.digits)
+        raise refuse(f"`~=` with `{term.left.span.text}` on its left", term.span)
+
+    # --- places ---
+
+    def _read(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        match term:
+            case checked.Member(checked.Previous(of), name):
+                return self._previous(term, self._held(of, this, scope), name)
+            case checked.Member(checked.Call(("first" | "last") as function, (source,)), name):
+                many = self._many(source, this, scope)
+                inner = self._member(many, name, term.span)
+                if isinstance(inner, Many):
+                    return self._folded(function, inner, self._item(inner, term.span))
+        held = self._held(term, this, scope)
+        if isinstance(held, Scalar):
+            return terms.Read(held.register)
+        raise refuse(f"`{term.span.text}` as a value", term.span)
+
+    def _previous(self, term: checked.Term, held: Held, name: str) -> Term:
+        if not isinstance(held, Instance) or held.list is None:
+            raise refuse(f"`{term.span.text}` outside of a list", term.span)
+        inner = held.members.get(name)
+        if not isinstance(inner, Scalar):
+            raise refuse(f"`{term.span.text}`", term.span)
+        many = Many((held.list,), held)
+        return self._folded("prev", many, terms.Read(inner.register))
+
+    def _held(self, term: checked.Term, this: Instance, scope: Scope) -> Held:
+        match term:
+            case checked.This():
+                return this
+            case checked.Variable(name):
+                return scope[name]
+            case checked.Member(of, name):
+                return self._member(self._held(of, this, scope), name, term.span)
+            case _:
+                raise refuse(f"`{term.span.text}`", term.span)
+
+    def _member(self, held: Held, name: str, span: Span) -> Held:
+        match held:
+            case Instance():
+                place = held.members.get(name)
+                lists: tuple[int, ...] = ()
+            case Many(lists, Instance() as item):
+                place = item.members.get(name)
+            case _:
+                place = None
+        match place:
+            case None:
+                raise refuse(f"`{span.text}`", span)
+            case Listed(number, item):
+                return Many((*lists, number), item)
+            case _:
+                return Many(lists, place) if lists else place
+
+    def _many(self, term: checked.Term, this: Instance, scope: Scope) -> Many:
+        match term:
+            case checked.Call("earlier"):
+                raise refuse(f"`{term.span.text}`", term.span)
+        held = self._held(term, this, scope)
+        if not isinstance(held, Many):
+            raise refuse(f"`{term.span.text}` as a list", term.span)
+        return held
+
+    def _item(self, many: Many, span: Span) -> Term:
+        if not isinstance(many.item, Scalar):
+            raise refuse(f"`{span.text}` as a list of values", span)
+        return terms.Read(many.item.register)
+
+    # --- functions ---
+
+    def _applied(
+        self, term: checked.Call | checked.Comprehension, this: Instance, scope: Scope
+    ) -> Term:
+        if isinstance(term, checked.Comprehension):
+            return self._comprehension(term, this, scope)
+        arguments = term.arguments
+        match term.function:
+            case "abs":
+                return terms.Absolute(self._term(arguments[0], this, scope))
+            case "round" | "round_even" | "floor" | "ceil":
+                return self._rounded(term, this, scope)
+            case "min" | "max" if len(arguments) > 1:
+                inner = tuple(self._term(part, this, scope) for part in arguments)
+                return terms.Extreme(term.function == "max", inner)
+            case "present":
+                return self._present(arguments[0], this, scope)
+            case function if function in _FOLDS and len(arguments) == 1:
+                many = self._many(arguments[0], this, scope)
+                if function == "count":
+                    return self._folded("count", many, terms.Const(True))
+                return self._folded(_FOLDS[function], many, self._item(many, term.span))
+            case _:
+                raise refuse(f"`{term.span.text}`", term.span)
+
+    def _rounded(self, term: checked.Call, this: Instance, scope: Scope) -> Term:
+        digits = 0
+        if len(term.arguments) > 1:
+            shown = term.arguments[1]
+            if not isinstance(shown, checked.Number) or shown.value.denominator != 1:
+                raise refuse(f"`{term.function}` to `{shown.span.text}` digits", shown.span)
+            digits = int(shown.value)
+            if not 0 <= digits <= 15:
+                raise refuse(f"rounding to `{shown.span.text}` digits", shown.span)
+        mode = _MODES[term.function]
+        return terms.Rounded(mode, self._term(term.arguments[0], this, scope), digits)  # type: ignore[arg-type]
+
+    def _present(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        held = self._held(term, this, scope)
+        if isinstance(held, Scalar):
+            return terms.Present(held.register)
+        if isinstance(held, Instance):
+            for place in held.members.values():
+                if isinstance(place, Scalar):
+                    return terms.Present(place.register)
+        raise refuse(f"`present({term.span.text})`", term.span)
+
+    def _comprehension(
+        self, term: checked.Comprehension, this: Instance, scope: Scope
+    ) -> Term:
+        many = self._many(term.source, this, scope)
+        item = Many(many.lists, many.item).item
+        if isinstance(item, Listed):
+            raise refuse(f"`{term.source.span.text}` as a list", term.source.span)
+        body = self._term(term.body, this, {**scope, term.variable: item})
+        if self._late(body, many):
+            raise refuse(
+                f"`{term.span.text}`, which reads a field written after its list,", term.span
+            )
+        return self._folded(_FOLDS[term.function], many, body)
+
+    def _late(self, body: Term, many: Many) -> bool:
+        """Whether the body reads what is not known yet when an item closes."""
+        lists = self._layout.lists
+        first = lists[many.lists[0]].count
+        inner = lists[many.lists[-1]].registers
+        inside = (self.folds[fold] for fold in terms.folds(body))
+        reads = set(terms.registers(body))
+        reads |= {lists[fold.outer].count for fold in inside if fold.list != many.lists[-1]}
+        return any(register >= first and register not in inner for register in reads)
+
+    def _lookup(
+        self, term: checked.Index | checked.InList, this: Instance, scope: Scope
+    ) -> Term:
+        if isinstance(term, checked.InList):
+            raise refuse(f"`{term.span.text}`", term.span)
+        raise refuse(f"the look-up `{term.span.text}`", term.span)
+
+    def _folded(self, function: Fold, many: Many, body: Term) -> Term:
+        key = (function, many.lists[-1], many.lists[0], body)
+        known = self._known.get(key)
+        if known is None:
+            register = self._layout.register(_START[function])  # type: ignore[arg-type]
+            self.folds.append(
+                machine.Folding(function, many.lists[-1], many.lists[0], body, register)
+            )
+            known = self._known[key] = len(self.folds) - 1
+        return terms.Folded(known)

@@ -1,0 +1,207 @@
+"""The plan: where every field lives, what every rule reads, and which tier it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from rulec.compiler import machine, terms
+from rulec.compiler.lower import Lowerer, NotEnforced
+from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
+from rulec.compiler.terms import Term
+from rulec.dsl import checked
+from rulec.dsl.diagnostics import Diagnostic
+
+
+@dataclass
+class Plan:
+    """Registers, folds and rules of a ruleset; `problems` is what can't be enforced."""
+
+    ruleset: checked.Ruleset
+    layout: Layout
+    root: Instance
+    folds: tuple[machine.Folding, ...]
+    rules: tuple[machine.Rule, ...]
+    sources: tuple[checked.Rule, ...]
+    fields: tuple[machine.Field, ...] = ()
+    lists: tuple[machine.List, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
+
+    def rules_of(self, instance: Instance) -> tuple[int, ...]:
+        """The rules that stand in an instance's shape."""
+        return instance.rules
+
+    def resets(self, instance: Instance) -> tuple[int, ...]:
+        """The registers that start anew with an instance: its own, and its lists' folds."""
+        own = range(instance.first, instance.end)
+        lists = self.layout.lists
+        folded = (f.register for f in self.folds if lists[f.outer].count in own)
+        return (*own, *folded)
+
+    def rules_reading(self, registers: Iterable[int]) -> tuple[int, ...]:
+        """The rules that read one of the registers, in folds too."""
+        wanted = set(registers)
+        return tuple(n for n, reads in enumerate(self._reads) if reads & wanted)
+
+    def rules_folding(self, lists: Iterable[int]) -> tuple[int, ...]:
+        """The rules that fold one of the lists."""
+        wanted = set(lists)
+        return tuple(n for n, own in enumerate(self._folded) if own & wanted)
+
+    @cached_property
+    def _reads(self) -> tuple[frozenset[int], ...]:
+        return tuple(deep_registers(rule.term, self.folds) for rule in self.rules)
+
+    @cached_property
+    def _folded(self) -> tuple[frozenset[int], ...]:
+        return tuple(
+            frozenset(
+                number
+                for fold in deep_folds(rule.term, self.folds)
+                for number in (self.folds[fold].list, self.folds[fold].outer)
+            )
+            for rule in self.rules
+        )
+
+    def closed_by(self, repeat: checked.Repeat, into: Instance) -> tuple[int, ...]:
+        """The lists that are over when a repeat is: those of a shape's outermost repeats."""
+        outermost = _outermost(into.shape.body)
+        if not any(repeat is other for other in outermost):
+            return ()
+        position = next(n for n, other in enumerate(outermost) if other is repeat)
+        later = set().union(*map(_names, outermost[position + 1 :]))
+        slots = [slot for slot in _slots(repeat) if slot.name not in later or not slot.name]
+        places = (_place(slot, into) for slot in slots)
+        return tuple(dict.fromkeys(p.list for p in places if isinstance(p, Listed)))
+
+    def written(self, element: checked.Element | None, into: Instance) -> frozenset[int]:
+        """The single fields that stand in an element, shapes inside included."""
+        if element is None:
+            return frozenset()
+        places = (_place(slot, into) for slot in _slots(element))
+        return frozenset().union(*(_scalars(place) for place in places))
+
+
+def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
+    """Lay out a ruleset and lower its rules."""
+    layout = Layout(ruleset)
+    for param in ruleset.params.values():
+        layout.parameter(param)
+    root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
+    lowerer = Lowerer(layout)
+    problems = list(layout.problems)
+    rules: list[machine.Rule] = []
+    sources: list[checked.Rule] = []
+    for instance in layout.instances:
+        before = len(rules)
+        for rule, done in zip(instance.shape.rules, instance.done, strict=True):
+            try:
+                term = lowerer.rule(rule, instance)
+            except NotEnforced as missing:
+                problems.append(missing.diagnostic)
+                continue
+            sources.append(rule)
+            rules.append(
+                machine.Rule(
+                    name=rule.name,
+                    shape=instance.shape.name,
+                    because=rule.because,
+                    term=term,
+                    tier=rule.tier or "commit",
+                    done=done,
+                    text=" ".join(rule.condition.span.text.split()),
+                    fields=(),
+                )
+            )
+        instance.rules = tuple(range(before, len(rules)))
+    plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
+    plan.problems = tuple(dict.fromkeys(problems))
+    _connect(plan)
+    return plan
+
+
+def _connect(plan: Plan) -> None:
+    """Tell fields of their rules, rules of their fields, and lists of their folds."""
+    plan.fields = tuple(
+        replace(
+            field_,
+            rules=plan.rules_reading((field_.register, field_.digits)),
+            keep=bool(plan.rules_reading((field_.register,))),
+        )
+        for field_ in plan.layout.fields
+    )
+    plan.rules = tuple(
+        replace(rule, fields=tuple(n for n, f in enumerate(plan.fields) if number in f.rules))
+        for number, rule in enumerate(plan.rules)
+    )
+    plan.lists = tuple(
+        replace(list_, folds=tuple(n for n, f in enumerate(plan.folds) if f.list == number))
+        for number, list_ in enumerate(plan.layout.lists)
+    )
+
+
+def deep_folds(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:
+    """The folds that a term reads, those in the bodies of folds too."""
+    own = terms.folds(term)
+    return own.union(*(deep_folds(folds[fold].body, folds) for fold in own))
+
+
+def deep_registers(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:
+    """The registers that a term reads, those in the bodies of its folds too."""
+    bodies = (folds[fold].body for fold in deep_folds(term, folds))
+    return terms.registers(term).union(*(terms.registers(body) for body in bodies))
+
+
+def _trace(ruleset: checked.Ruleset) -> checked.Shape:
+    """The trace as a shape of its own, without rules."""
+    body = checked.Sequence((ruleset.trace,), ruleset.trace.span)
+    fields: dict[str, checked.FieldInfo] = {}
+    return checked.Shape("", body, fields, (), 1, ruleset.trace.span)
+
+
+def _outermost(element: checked.Element) -> list[checked.Repeat]:
+    match element:
+        case checked.Repeat():
+            return [element]
+        case checked.Sequence(inner) | checked.Choice(inner):
+            return [found for part in inner for found in _outermost(part)]
+        case checked.Optional(body):
+            return _outermost(body)
+        case _:
+            return []
+
+
+def _slots(element: checked.Element) -> list[checked.Slot]:
+    match element:
+        case checked.Slot():
+            return [element]
+        case checked.Sequence(inner) | checked.Choice(inner):
+            return [found for part in inner for found in _slots(part)]
+        case checked.Optional(body) | checked.Repeat(body):
+            return _slots(body)
+        case _:
+            return []
+
+
+def _names(element: checked.Element) -> set[str]:
+    return {slot.name for slot in _slots(element) if slot.name}
+
+
+def _place(slot: checked.Slot, into: Instance) -> Place | None:
+    if slot.name is None:
+        return into.unnamed.get(slot.span.start)
+    return into.members.get(slot.name)
+
+
+def _scalars(place: Place | None) -> frozenset[int]:
+    match place:
+        case Scalar(number):
+            return frozenset({number})
+        case Instance():
+            inner = (*place.members.values(), *place.unnamed.values())
+            return frozenset().union(*(_scalars(part) for part in inner))
+        case _:
+            return frozenset()
+
+

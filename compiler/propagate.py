@@ -1,0 +1,478 @@
+"""Interval propagation with strides: what a rule leaves open for a field.
+
+Known registers are points; unknown ones range over their field's domain. A rule is taken as
+true and pushed down to the registers, until nothing changes or the rounds are used up. What
+comes out contains every value with which the rules can still hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from rulec.compiler import regions, terms
+from rulec.compiler.evaluate import rounded
+from rulec.compiler.machine import Folding, List
+from rulec.compiler.regions import EVERYTHING, NOTHING, Region
+from rulec.compiler.terms import Gap, Term
+
+ROUNDS = 8
+HALF = Fraction(1, 2)
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+
+
+class Impossible(Exception):
+    """A rule can no longer hold."""
+
+
+class Narrower:
+    """Narrows unknown registers by rules.
+
+    `regs` is the register file, `domains` the region of every numeric register, `folds` and
+    `lists` the machine's tables.
+    """
+
+    def __init__(
+        self,
+        regs: Sequence[Any],
+        domains: Mapping[int, Region],
+        folds: Sequence[Folding],
+        lists: Sequence[List],
+    ) -> None:
+        self._regs = regs
+        self._domains = domains
+        self._folds = folds
+        self._lists = lists
+        self._fresh: frozenset[int] = frozenset()
+        self.open: dict[int, Region] = {}
+
+    def narrow(self, rules: Iterable[Term]) -> None:
+        """Take every rule as true. Raises `Impossible` where one can't be."""
+        conditions = tuple(rules)
+        for _ in range(ROUNDS):
+            before = dict(self.open)
+            for condition in conditions:
+                self._hold(condition, True)
+            if before == self.open:
+                return
+
+    def region(self, register: int) -> Region:
+        """What is left open for an unknown register."""
+        return self.open.get(register, self._domains.get(register, EVERYTHING))
+
+    # --- forward ---
+
+    def value(self, term: Term) -> Region:
+        """A region that holds every value the term can have."""
+        match term:
+            case terms.Const(Fraction() as value):
+                return regions.point(value)
+            case terms.Read(register):
+                return self._read(register)
+            case terms.Minus(inner):
+                return regions.negate(self.value(inner))
+            case terms.Binary(op, left, right):
+                return self._binary(op, self.value(left), self.value(right))
+            case terms.Rounded(mode, inner, digits):
+                return _round(mode, self.value(inner), digits)
+            case terms.Absolute(inner):
+                held = self.value(inner)
+                return regions.intersect(
+                    regions.union(held, regions.negate(held)), regions.at_least(Fraction(0))
+                )
+            case terms.Extreme(largest, inner):
+                return _extreme(largest, [self.value(part) for part in inner])
+            case terms.Either(_, yes, no):
+                return regions.union(self.value(yes), self.value(no))
+            case terms.Else(inner, otherwise):
+                return self._otherwise(inner, otherwise)
+            case terms.Folded(fold):
+                return self._folded(self._folds[fold])
+            case _:
+                return EVERYTHING
+
+    def _read(self, register: int) -> Region:
+        held = self._regs[register]
+        if register in self._fresh:
+            return self._domains.get(register, EVERYTHING)
+        if isinstance(held, Fraction):
+            return regions.point(held)
+        if held is Gap.UNKNOWN:
+            return self.region(register)
+        return EVERYTHING if held is Gap.ABSENT or not isinstance(held, Gap) else NOTHING
+
+    def _binary(self, op: str, left: Region, right: Region) -> Region:
+        match op:
+            case "+":
+                return regions.add(left, right)
+            case "-":
+                return regions.add(left, regions.negate(right))
+            case "*":
+                return regions.multiply(left, right)
+            case "/":
+                return regions.divide(left, right)
+            case "//":
+                return _round("floor", regions.divide(left, right), 0)
+            case _:
+                return _modulo(left, right)
+
+    def _otherwise(self, inner: Term, otherwise: Term) -> Region:
+        if isinstance(inner, terms.Read):
+            held = self._regs[inner.register]
+        elif isinstance(inner, terms.Folded):
+            held = self._regs[self._folds[inner.fold].register]
+        else:
+            held = Gap.UNKNOWN
+        if held is Gap.ABSENT:
+            return self.value(otherwise)
+        if held is Gap.UNKNOWN:
+            return regions.union(self.value(inner), self.value(otherwise))
+        return self.value(inner)
+
+    def _folded(self, fold: Folding) -> Region:
+        held = self._regs[fold.register]
+        if fold.list in self._fresh:
+            return EVERYTHING
+        phase = self._regs[self._lists[fold.outer].phase]
+        match fold.function:
+            case "sum" | "count" if phase == 3:
+                return regions.point(Fraction(held))
+            case "sum" | "count":
+                return self._total(fold, Fraction(held))
+            case "first" | "last" | "prev" | "min" | "max":
+                return self._picked(fold, held, phase)
+            case _:
+                return EVERYTHING
+
+    def _picked(self, fold: Folding, held: object, phase: int) -> Region:
+        if isinstance(held, Fraction) and (
+            phase == 3 or fold.function in ("first", "prev")
+        ):
+            return regions.point(held)
+        more = self._body_anew(fold)
+        if not isinstance(held, Fraction):
+            return more
+        match fold.function:
+            case "min":
+                return regions.intersect(
+                    regions.union(regions.point(held), more), regions.at_most(held)
+                )
+            case "max":
+                return regions.intersect(
+                    regions.union(regions.point(held), more), regions.at_least(held)
+                )
+            case _:
+                return regions.union(regions.point(held), more)
+
+    def _total(self, fold: Folding, held: Fraction) -> Region:
+        own = self._own(fold)
+        more = regions.add(regions.point(held), self._future(fold))
+        return more if own is None else regions.add(own, more)
+
+    def _own(self, fold: Folding) -> Region | None:
+        """What the item under way adds; None between items."""
+        if self._regs[self._lists[fold.list].phase] != 1:
+            return None
+        return self._counted(fold, self.value(fold.body))
+
+    def _counted(self, fold: Folding, body: Region) -> Region:
+        return body if fold.function == "sum" else regions.point(Fraction(1))
+
+    def _future(self, fold: Folding) -> Region:
+        """What the items after this one can add."""
+        spec = self._lists[fold.list]
+        if fold.list != fold.outer:
+            return _repeated(self._body_anew(fold), 0, None)
+        written = self._regs[spec.count]
+        if self._regs[spec.phase] == 3:
+            return regions.point(Fraction(0))
+        least = max(0, spec.low - written)
+        most = None if spec.high is None else max(0, spec.high - written)
+        return _repeated(self._counted(fold, self._body_anew(fold)), least, most)
+
+    def _body_anew(self, fold: Folding) -> Region:
+        """The body over an item of which nothing is written yet."""
+        outer = self._fresh
+        inner = self._lists[fold.list]
+        self._fresh = outer | frozenset(inner.registers) | frozenset({fold.list})
+        body = self.value(fold.body)
+        self._fresh = outer
+        return body
+
+    # --- backward ---
+
+    def _hold(self, condition: Term, truth: bool) -> None:
+        match condition:
+            case terms.Negated(inner):
+                self._hold(inner, not truth)
+            case terms.Every(inner) if truth:
+                for part in inner:
+                    self._hold(part, True)
+            case terms.Some(inner) if not truth:
+                for part in inner:
+                    self._hold(part, False)
+            case terms.Every(inner) | terms.Some(inner):
+                self._any(inner, truth)
+            case terms.Either(test, yes, no):
+                taken = terms.Every((test, yes)), terms.Every((terms.Negated(test), no))
+                self._any(taken, True) if truth else None
+            case terms.Relate(relation, left, right):
+                self._relate(relation if truth else _OPPOSITE[relation], left, right)
+            case terms.Near(left, right, digits) if truth:
+                self._near(left, right, self._regs[digits])
+            case terms.Const(value) if value is not truth:
+                raise Impossible
+            case terms.Folded(fold) if truth:
+                self._each(self._folds[fold])
+
+    def _any(self, inner: tuple[Term, ...], truth: bool) -> None:
+        """One of the terms has this truth: what all the ways together leave open."""
+        before = self.open
+        ways: list[dict[int, Region]] = []
+        for part in inner:
+            self.open = dict(before)
+            try:
+                self._hold(part, truth)
+            except Impossible:
+                continue
+            ways.append(self.open)
+        self.open = before
+        if not ways:
+            raise Impossible
+        touched = set(ways[0]).intersection(*ways[1:])
+        for register in touched:
+            self.open[register] = regions.union(*(way[register] for way in ways))
+
+    def _relate(self, relation: str, left: Term, right: Term) -> None:
+        if _wordy(self._regs, left) or _wordy(self._regs, right):
+            return
+        a, b = self.value(left), self.value(right)
+        self._push(left, _related(relation, a, b))
+        self._push(right, _related(_MIRROR[relation], b, a))
+
+    def _near(self, left: Term, right: Term, digits: object) -> None:
+        slack = HALF / 10 ** (digits if isinstance(digits, int) else self._fewest(left))
+        around = regions.interval(-slack, slack)
+        self._push(left, regions.add(self.value(right), around))
+        self._push(right, regions.add(self.value(left), around))
+
+    def _fewest(self, left: Term) -> int:
+        """The fewest digits that the shown side can have: the widest reading."""
+        return 0
+
+    def _each(self, fold: Folding) -> None:
+        if self._regs[self._lists[fold.list].phase] != 1:
+            return
+        held = self._regs[fold.register]
+        match fold.function:
+            case "all":
+                self._hold(fold.body, True)
+            case "distinct" if isinstance(held, tuple):
+                self._differ(fold.body, held)
+            case "sorted" if isinstance(held, tuple) and held:
+                self._push(fold.body, regions.at_least(held[-1]))
+
+    def _differ(self, body: Term, seen: tuple[Any, ...]) -> None:
+        region = self.value(body)
+        for value in seen:
+            if isinstance(value, Fraction):
+                region = regions.without(region, value)
+        self._push(body, region)
+
+    def _push(self, term: Term, wanted: Region) -> None:
+        """The term's value lies in `wanted`."""
+        if wanted == NOTHING:
+            raise Impossible
+        match term:
+            case terms.Read(register):
+                self._keep(register, wanted)
+            case terms.Minus(inner):
+                self._push(inner, regions.negate(wanted))
+            case terms.Binary(op, left, right):
+                self._push_binary(op, left, right, wanted)
+            case terms.Rounded(mode, inner, digits):
+                self._push(inner, _unround(mode, wanted, digits))
+            case terms.Absolute(inner):
+                self._push(inner, regions.union(wanted, regions.negate(wanted)))
+            case terms.Extreme(largest, inner):
+                bound = regions.highest(wanted) if largest else regions.lowest(wanted)
+                half = regions.at_most(bound) if largest else regions.at_least(bound)
+                for part in inner:
+                    self._push(part, half)
+            case terms.Folded(fold):
+                self._push_fold(self._folds[fold], wanted)
+            case terms.Const(Fraction() as value):
+                if not regions.contains(wanted, value):
+                    raise Impossible
+
+    def _keep(self, register: int, wanted: Region) -> None:
+        held = self._regs[register]
+        if isinstance(held, Fraction):
+            if not regions.contains(wanted, held):
+                raise Impossible
+            return
+        if held is not Gap.UNKNOWN or register in self._fresh:
+            return
+        left = regions.intersect(self.region(register), wanted)
+        if left == NOTHING:
+            raise Impossible
+        self.open[register] = left
+
+    def _push_binary(self, op: str, left: Term, right: Term, wanted: Region) -> None:
+        a, b = self.value(left), self.value(right)
+        match op:
+            case "+":
+                self._push(left, regions.add(wanted, regions.negate(b)))
+                self._push(right, regions.add(wanted, regions.negate(a)))
+            case "-":
+                self._push(left, regions.add(wanted, b))
+                self._push(right, regions.add(a, regions.negate(wanted)))
+            case "*":
+                self._push(left, _factor(wanted, b))
+                self._push(right, _factor(wanted, a))
+            case "/":
+                self._push(left, regions.multiply(wanted, b))
+                self._push(right, _factor(a, wanted))
+
+    def _push_fold(self, fold: Folding, wanted: Region) -> None:
+        phase = self._regs[self._lists[fold.outer].phase]
+        held = self._regs[fold.register]
+        if fold.list in self._fresh or phase == 3 or fold.function not in ("sum", "min", "max"):
+            return
+        if fold.function == "sum":
+            own = self._own(fold)
+            rest = regions.add(regions.point(Fraction(held)), self._future(fold))
+            if own is not None:
+                self._push(fold.body, regions.add(wanted, regions.negate(rest)))
+            elif regions.intersect(rest, wanted) == NOTHING:
+                raise Impossible
+            return
+        if self._regs[self._lists[fold.list].phase] == 1:
+            low = fold.function == "min"
+            bound = regions.lowest(wanted) if low else regions.highest(wanted)
+            self._push(fold.body, regions.at_least(bound) if low else regions.at_most(bound))
+
+
+def _wordy(regs: Sequence[Any], term: Term) -> bool:
+    """Whether a side of a comparison is no number."""
+    match term:
+        case terms.Const(value):
+            return not isinstance(value, Fraction)
+        case terms.Read(register):
+            return isinstance(regs[register], str | bool)
+        case _:
+            return isinstance(term, terms.Relate | terms.Every | terms.Some | terms.Negated)
+
+
+def _related(relation: str, left: Region, right: Region) -> Region:
+    """What of `left` can stand in `relation` to something in `right`."""
+    if not left or not right:
+        return NOTHING
+    match relation:
+        case "==":
+            return regions.intersect(left, right)
+        case "<=" | "<":
+            bound = regions.highest(right)
+            kept = regions.intersect(left, regions.at_most(bound))
+        case ">=" | ">":
+            bound = regions.lowest(right)
+            kept = regions.intersect(left, regions.at_least(bound))
+        case _:
+            value = regions.only(right)
+            return left if value is None else regions.without(left, value)
+    strict = relation in ("<", ">") and bound is not None
+    return regions.without(kept, bound) if strict and bound is not None else kept
+
+
+def _factor(product: Region, other: Region) -> Region:
+    """The numbers whose product with something in `other` lies in `product`."""
+    zero = Fraction(0)
+    if regions.contains(other, zero) and regions.contains(product, zero):
+        return EVERYTHING
+    if regions.only(other) == zero:
+        return NOTHING
+    return regions.divide(product, other)
+
+
+def _repeated(body: Region, least: int, most: int | None) -> Region:
+    """Sums of `least` to `most` members of `body`."""
+    if not body:
+        return regions.point(Fraction(0)) if least == 0 else NOTHING
+    low, high = regions.lowest(body), regions.highest(body)
+    ends = (
+        _times(low, least if low is None or low >= 0 else most, low_end=True),
+        _times(high, least if high is not None and high <= 0 else most, low_end=False),
+    )
+    step = regions.common_step(
+        *(number for piece in body for number in (piece.step, piece.offset))
+    )
+    lattice = all(piece.step or piece.point for piece in body)
+    whole = regions.interval(*ends)
+    return regions.intersect(whole, regions.grid(step)) if lattice and step else whole
+
+
+def _times(end: Fraction | None, count: int | None, *, low_end: bool) -> Fraction | None:
+    if count == 0 or end == 0:
+        return Fraction(0)
+    return None if end is None or count is None else end * count
+
+
+def _round(mode: str, region: Region, digits: int) -> Region:
+    unit = Fraction(1, 10**digits)
+    return regions.union(
+        *(
+            regions.grid(
+                unit,
+                None if piece.low is None else rounded(mode, piece.low, digits),
+                None if piece.high is None else rounded(mode, piece.high, digits),
+            )
+            for piece in region
+        )
+    )
+
+
+def _slack(mode: str, unit: Fraction) -> tuple[Fraction, Fraction]:
+    """How far below and above a rounded value its origin can lie."""
+    match mode:
+        case "floor":
+            return Fraction(0), unit
+        case "ceil":
+            return unit, Fraction(0)
+        case _:
+            return unit / 2, unit / 2
+
+
+def _unround(mode: str, wanted: Region, digits: int) -> Region:
+    below, above = _slack(mode, Fraction(1, 10**digits))
+    return regions.simplify(
+        part
+        for piece in wanted
+        for part in regions.interval(
+            None if piece.low is None else piece.low - below,
+            None if piece.high is None else piece.high + above,
+        )
+    )
+
+
+def _modulo(left: Region, right: Region) -> Region:
+    modulus = regions.only(right)
+    if not modulus:
+        return regions.at_least(Fraction(0))
+    steps = all(piece.step or piece.point for piece in left)
+    step = regions.common_step(modulus, *(p.step for p in left), *(p.offset for p in left))
+    if steps and step:
+        return regions.grid(step, Fraction(0), abs(modulus) - step)
+    return regions.interval(Fraction(0), abs(modulus))
+
+
+def _extreme(largest: bool, parts: list[Region]) -> Region:
+    if not all(parts):
+        return NOTHING
+    ends = [regions.lowest(part) if largest else regions.highest(part) for part in parts]
+    bounds = [end for end in ends if end is not None]
+    if not bounds:
+        return regions.union(*parts)
+    half = regions.at_least(max(bounds)) if largest else regions.at_most(min(bounds))
+    return regions.intersect(regions.union(*parts), half)

@@ -1,0 +1,102 @@
+"""Checked rules to a machine: the stages in their order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from rulec.compiler import tiers
+from rulec.compiler.build import Builder
+from rulec.compiler.codec import to_json
+from rulec.compiler.derivatives import TooLarge as TooLargeRegex
+from rulec.compiler.graph import TooManyStates
+from rulec.compiler.machine import Machine
+from rulec.compiler.places import TooLarge
+from rulec.compiler.plan import Plan, plan_ruleset
+from rulec.compiler.prose import BadFollower
+from rulec.compiler.readings import ambiguity, prefer_prose
+from rulec.dsl import checked
+from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSummary:
+    """What became of a rule: its tier, and why."""
+
+    name: str
+    shape: str
+    tier: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The machine of a ruleset, where there are no errors."""
+
+    machine: Machine | None
+    rules: tuple[RuleSummary, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def build(ruleset: checked.Ruleset) -> Built:
+    """Plan a ruleset and lay its machine; what can't be enforced is an error."""
+    try:
+        plan = plan_ruleset(ruleset)
+        if plan.problems:
+            return Built(None, (), plan.problems)
+        return _laid(plan)
+    except TooLarge:
+        return _refused("R0601", "the ruleset needs too many registers", ruleset.span)
+    except TooManyStates:
+        return _refused("R0602", "the ruleset needs more than 20,000 states", ruleset.span)
+    except TooLargeRegex:
+        return _refused("R0603", "a regular expression is too large", ruleset.span)
+    except BadFollower:
+        return _refused(
+            "R0404", "what follows prose must begin with a text or be the end", ruleset.span
+        )
+
+
+def _refused(code: str, message: str, span: Span) -> Built:
+    return Built(None, (), (Diagnostic(code, message, Label(span, "in this ruleset")),))
+
+
+def _laid(plan: Plan) -> Built:
+    builder = Builder(plan)
+    start = builder.trace(plan.root)
+    prefer_prose(builder.graph, builder.proses)
+    builder.count_loops()
+    nodes = builder.graph.finish()
+    span = plan.ruleset.span
+    if nodes[start].cost is None:
+        return _refused("R0405", "no trace can ever be completed", span)
+    twice = ambiguity(nodes, start)
+    if twice is not None:
+        shown = repr(twice.text.decode("utf-8", "replace"))
+        return _refused("R0406", f"the text {shown} can be read in two ways", span)
+    tiered = tiers.assign(plan)
+    machine = Machine(
+        name=plan.ruleset.name,
+        version=plan.ruleset.version,
+        nodes=nodes,
+        start=start,
+        initial=tuple(plan.layout.initial),
+        fields=plan.fields,
+        lists=plan.lists,
+        folds=plan.folds,
+        rules=tuple(
+            replace(rule, tier=tier.tier) for rule, tier in zip(plan.rules, tiered, strict=True)
+        ),
+        parameters=tuple(plan.layout.parameters.values()),
+        labels=tuple(builder.labels),
+        watches=tuple(builder.watches),
+    )
+    digest = hashlib.sha256(to_json(machine)).hexdigest()
+    summaries = tuple(
+        dict.fromkeys(
+            RuleSummary(rule.name, rule.shape, tier.tier, tier.reason)
+            for rule, tier in zip(plan.rules, tiered, strict=True)
+        )
+    )
+    return Built(replace(machine, digest=digest), summaries, tiers.complaints(plan, tiered))

@@ -1,0 +1,212 @@
+"""Rule terms over registers: what the rules of a ruleset become in the machine.
+
+A register holds an exact value (`Fraction`, `str`, `bool`) or a `Gap`. Nothing here knows
+names; every term is data and can be stored in a pack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from rulec.dsl.checked import Arithmetic, Relation
+
+LIMIT = 10**18
+"""Numerator and denominator of every reduced intermediate stay within it."""
+
+
+class Gap(Enum):
+    """What stands in place of a value."""
+
+    UNKNOWN = "unknown"  # not written yet
+    ABSENT = "absent"  # can no longer be written: rules over it are vacuous
+    UNDEFINED = "undefined"  # division by zero
+    COMPLEX = "too complex"  # an intermediate left the limit
+
+
+Exact: TypeAlias = Fraction | str | bool
+Value: TypeAlias = Exact | Gap
+Fold: TypeAlias = Literal[
+    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "sorted", "all", "any"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A constant."""
+
+    value: Exact
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The value in a register."""
+
+    register: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A list folded so far: `fold` is an index into the machine's folds."""
+
+    fold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Whether the register holds a value."""
+
+    register: int
+
+
+@dataclass(frozen=True, slots=True)
+class Else:
+    """`term`, or `otherwise` where it is absent."""
+
+    term: Term
+    otherwise: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Minus:
+    """`-term`."""
+
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`left op right` over numbers."""
+
+    op: Arithmetic
+    left: Term
+    right: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """`term` rounded to `digits` fraction digits.
+
+    `mode` is "half" (half away from zero), "even", "floor" or "ceil".
+    """
+
+    mode: Literal["half", "even", "floor", "ceil"]
+    term: Term
+    digits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absolute:
+    """`abs(term)`."""
+
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """`min` or `max` of two terms or more."""
+
+    largest: bool
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relate:
+    """`left relation right`; `~=` has a type of its own."""
+
+    relation: Relation
+    left: Term
+    right: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """`left ~= right`: equal once rounded to the digits that `left` shows.
+
+    `digits` is the register of the digits shown.
+    """
+
+    left: Term
+    right: Term
+    digits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Negated:
+    """`not term`."""
+
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All terms hold, looked at in order only as far as needed."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """One of the terms holds, looked at in order only as far as needed."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """`if test then yes else no`."""
+
+    test: Term
+    yes: Term
+    no: Term
+
+
+Term: TypeAlias = (
+    Const
+    | Read
+    | Folded
+    | Present
+    | Else
+    | Minus
+    | Binary
+    | Rounded
+    | Absolute
+    | Extreme
+    | Relate
+    | Near
+    | Negated
+    | Every
+    | Some
+    | Either
+)
+
+
+def parts(term: Term) -> tuple[Term, ...]:
+    """The terms directly inside."""
+    match term:
+        case Else(inner, otherwise):
+            return (inner, otherwise)
+        case Minus(inner) | Rounded(_, inner, _) | Absolute(inner) | Negated(inner):
+            return (inner,)
+        case Binary(_, left, right) | Relate(_, left, right) | Near(left, right, _):
+            return (left, right)
+        case Extreme(_, terms) | Every(terms) | Some(terms):
+            return terms
+        case Either(test, yes, no):
+            return (test, yes, no)
+        case _:
+            return ()
+
+
+def registers(term: Term) -> frozenset[int]:
+    """The registers that a term reads itself, folds left aside."""
+    own = frozenset({term.register}) if isinstance(term, Read | Present) else frozenset()
+    return own.union(*(registers(part) for part in parts(term)))
+
+
+def folds(term: Term) -> frozenset[int]:
+    """The folds that a term reads itself."""
+    own = frozenset({term.fold}) if isinstance(term, Folded) else frozenset()
+    return own.union(*(folds(part) for part in parts(term)))

@@ -1,0 +1,116 @@
+"""What could have stood where a token makes no sense."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lark import Token
+from lark.exceptions import UnexpectedToken
+
+from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.source import Source, Span
+from rulec.dsl.spelling import closest
+from rulec.dsl.tokens import END, ITEM_STARTS, SYMBOLS, WORDS
+
+if TYPE_CHECKING:
+    from lark.parsers.lalr_parser_state import ParserState
+
+_SHOWN = {
+    "NAME": "a name",
+    "LABEL": "a name and `:`",
+    "WHOLE": "a number",
+    "DECIMALS": "a number",
+    "STRING": "a string",
+    "LONG_STRING": "a string",
+    "REGEX": "a regular expression",
+    "RELATION": "a comparison",
+    "TIER": "a rule",
+    "_RULE": "a rule",
+    "CUT": "`!`",
+    "_EXPR_OF": "`expr`",
+    "QUANTIFIER": "a name",
+    END: "the end of the file",
+}
+_SHOWN |= {kind: f"`{text}`" for text, kind in (SYMBOLS | WORDS).items() if kind not in _SHOWN}
+_ITEM = "the next item"
+_MOST = 4
+
+
+def unexpected(
+    source: Source, state: ParserState[Any], token: Token, item: list[Token]
+) -> Diagnostic:
+    """The finding for a token that the parser, in this state, has no use for."""
+    kinds = acceptable(state)
+    start, end = token.start_pos or 0, token.end_pos or 0
+    found = f"`{_shorten(str(token))}`"
+    if token.type == END:
+        start = (item[-1].end_pos or 0) if item else 0
+        end, found = start, "the end of the file"
+    message = f"{found} makes no sense here"
+    if wanted := _wanted(kinds):
+        message = f"expected {wanted}, found {found}"
+    related = _opened(source, item) if token.type == END or token.type in ITEM_STARTS else ()
+    place = Label(Span(source, start, end), "")
+    return Diagnostic("R0101", message, place, related, _hint(kinds, token, item))
+
+
+def acceptable(state: ParserState[Any]) -> set[str]:
+    """The terminals that the parser can really take in this state."""
+    kinds = set()
+    for kind in list(state.parse_conf.states[state.position]):
+        if not kind.isupper() and kind != END:
+            continue
+        trial = state.copy(deepcopy_values=False)
+        try:
+            trial.feed_token(Token(kind, "", 0, 0, 0, 0, 0, 0), kind == END)
+        except UnexpectedToken:
+            continue
+        kinds.add(kind)
+    return kinds
+
+
+def _wanted(kinds: set[str]) -> str:
+    names = sorted({_ITEM if kind in ITEM_STARTS else _SHOWN[kind] for kind in kinds})
+    if not names or len(names) > _MOST:
+        return ""
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+
+
+def _opened(source: Source, item: list[Token]) -> tuple[Label, ...]:
+    """The innermost bracket that is still open."""
+    stack: list[Token] = []
+    for token in item:
+        if token.type in {"_LPAR", "_LBRACE", "_LBRACKET"}:
+            stack.append(token)
+        elif token.type in {"_RPAR", "_RBRACE", "_RBRACKET"} and stack:
+            stack.pop()
+    if not stack:
+        return ()
+    last = stack[-1]
+    span = Span(source, last.start_pos or 0, last.end_pos or 0)
+    return (Label(span, "this is still open"),)
+
+
+def _hint(kinds: set[str], token: Token, item: list[Token]) -> str:
+    last = item[-1].type if item else ""
+    word = str(token)
+    if word == "=" and "RELATION" in kinds:
+        return "a comparison is written `==`"
+    if word in {"|", "&"} and "OR" in kinds:
+        return "conditions are joined by `and` and `or`"
+    if last == "_TEXT":
+        return "`text` in a shape needs its regular expression: `text /[a-z]+/`"
+    if last == "_PROSE" or (word == "{" and "QUESTION" in kinds):
+        return "the braces of a prose are its length; a list of prose is `(p: prose){…}`"
+    if token.type in {"NAME", "LABEL"} or token.type in WORDS.values():
+        words = [text for text, kind in WORDS.items() if kind in kinds]
+        if near := closest(word, words):
+            return f"did you mean `{near}`?"
+    if last in {"CUT"} and "NAME" in kinds:
+        return "a negation is written `not`"
+    return ""
+
+
+def _shorten(text: str) -> str:
+    line = text.split("\n", 1)[0]
+    return line if len(line) <= 30 and line == text else line[:30] + "…"

@@ -1,0 +1,101 @@
+"""Units and their dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from rulec.dsl import checked as c
+from rulec.dsl import items as i
+from rulec.dsl.folding import LARGEST
+from rulec.dsl.kinds import Powers, multiply
+
+if TYPE_CHECKING:
+    from rulec.dsl.findings import Findings
+    from rulec.dsl.scope import Scope
+    from rulec.dsl.syntax import Power
+
+HIGHEST = 9
+
+
+@dataclass
+class Units:
+    """Resolves units down to base units, each once."""
+
+    scope: Scope
+    findings: Findings
+    known: dict[str, tuple[Fraction, Powers]] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+
+    def powers(self, measure: tuple[Power, ...]) -> Powers | None:
+        """The powers of the units as they are named; None if one is unknown."""
+        total: Powers = ()
+        for power in measure:
+            if self.scope.find(power.unit, i.Unit) is None:
+                return None
+            total = multiply(total, ((power.unit.text, 1),), power.sign)
+            if any(abs(exponent) > HIGHEST for _, exponent in total):
+                message = f"a power of a unit goes up to {HIGHEST}"
+                self.findings.error("R0603", power.unit.span, message)
+                return None
+        return total
+
+    def base(self, powers: Powers) -> Powers:
+        """The same dimension in base units."""
+        total: Powers = ()
+        for name, exponent in powers:
+            for base, power in self.resolved(name)[1]:
+                total = multiply(total, ((base, power * exponent),))
+        return total
+
+    def resolved(self, name: str) -> tuple[Fraction, Powers]:
+        """Factor and powers of base units of a unit."""
+        if name not in self.known:
+            item = self.scope.named.get(name)
+            found: tuple[Fraction, Powers] = (Fraction(1), ((name, 1),))
+            if isinstance(item, i.Unit) and item.powers:
+                found = self._derived(item)
+            self.known[name] = found
+        return self.known[name]
+
+    def _derived(self, item: i.Unit) -> tuple[Fraction, Powers]:
+        name = item.name.text
+        fallback: tuple[Fraction, Powers] = (Fraction(1), ((name, 1),))
+        if name in self.open:
+            cycle = " -> ".join((*self.open[self.open.index(name) :], name))
+            message = f"unit `{name}` is defined by itself"
+            self.findings.error("R0205", item.name.span, message, label=cycle)
+            return fallback
+        self.open.append(name)
+        factor = Fraction(1) if item.factor is None else item.factor.value
+        powers = self.powers(item.powers)
+        base: Powers = ()
+        for unit, exponent in powers or ():
+            scale, parts = self.resolved(unit)
+            factor *= scale**exponent
+            base = multiply(base, tuple((part, power * exponent) for part, power in parts))
+        self.open.pop()
+        if powers is None:
+            return fallback
+        return self._bounded(item, factor), base
+
+    def _bounded(self, item: i.Unit, factor: Fraction) -> Fraction:
+        if factor == 0:
+            self.findings.error("R0308", item.span, "a unit cannot be zero of another")
+            return Fraction(1)
+        if max(factor.numerator, factor.denominator) > LARGEST:
+            message = "the factor of this unit is beyond 10^18"
+            self.findings.error("R0603", item.span, message)
+            return Fraction(1)
+        return factor
+
+    def all(self) -> dict[str, c.Unit]:
+        """Every unit of the ruleset, in base units."""
+        units: dict[str, c.Unit] = {}
+        for name, item in self.scope.named.items():
+            if isinstance(item, i.Unit):
+                factor, base = self.resolved(name)
+                powers = base if item.powers else ()
+                units[name] = c.Unit(name, factor, powers, item.span)
+        return units

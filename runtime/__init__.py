@@ -1,0 +1,1 @@
+"""Packs at work: engines, sessions, generation, verdicts."""

@@ -1,0 +1,201 @@
+"""What a field may hold, given what has been written: its allowed set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from rulec.compiler import regions, terms
+from rulec.compiler.evaluate import Evaluator
+from rulec.compiler.machine import Field, Machine
+from rulec.compiler.propagate import HALF, Impossible, Narrower
+from rulec.compiler.regions import NOTHING, Region
+from rulec.compiler.terms import Gap, Term, Value
+from rulec.runtime.numerals import Allowed, runs
+
+
+class Rules:
+    """The rules of a machine over a register file."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        numeric = (f for f in machine.fields if f.kind not in ("word", "text", "prose"))
+        self._domains = {f.register: f.domain for f in numeric}
+        self._domains.update(
+            (p.register, p.domain) for p in machine.parameters if p.kind != "word"
+        )
+        self._beside = tuple(self._neighbours(field) for field in machine.fields)
+
+    def _neighbours(self, field: Field) -> tuple[int, ...]:
+        """The rules that can bear on a field, directly or through other fields."""
+        found = set(field.rules)
+        queue = list(found)
+        while queue:
+            for other in self.machine.rules[queue.pop()].fields:
+                new = set(self.machine.fields[other].rules) - found
+                found |= new
+                queue.extend(new)
+        rules = self.machine.rules
+        return tuple(sorted(number for number in found if rules[number].tier != "audit"))
+
+    # --- values ---
+
+    def fetch(self, regs: Sequence[Any], number: int) -> Value:
+        """The value of a fold; `UNKNOWN` while items may still change it."""
+        fold = self.machine.folds[number]
+        held = regs[fold.register]
+        closed = regs[self.machine.lists[fold.outer].phase] == 3
+        if isinstance(held, Gap):
+            settled = closed or fold.function == "prev" or held is not Gap.ABSENT
+            return held if settled else Gap.UNKNOWN
+        match fold.function:
+            case "prev" | "first":
+                return held  # type: ignore[no-any-return]
+            case "distinct" | "sorted":
+                return (held is not False) if closed or held is False else Gap.UNKNOWN
+            case "all":
+                return held if closed or held is False else Gap.UNKNOWN  # type: ignore[no-any-return]
+            case "any":
+                return held if closed or held is True else Gap.UNKNOWN  # type: ignore[no-any-return]
+        if not closed:
+            return Gap.UNKNOWN
+        return Fraction(held) if fold.function == "count" else held  # type: ignore[no-any-return]
+
+    def value(self, regs: Sequence[Any], term: Term) -> Value:
+        """The value of a term now."""
+        return Evaluator(regs, lambda number: self.fetch(regs, number)).value(term)
+
+    def gather(self, regs: list[Any], list_: int) -> None:
+        """Take the item that has just been written into the folds of its list."""
+        machine = self.machine
+        held = [
+            (fold, self.value(regs, fold.body))
+            for fold in (machine.folds[number] for number in machine.lists[list_].folds)
+        ]
+        for fold, value in held:
+            regs[fold.register] = _gathered(fold.function, regs[fold.register], value)
+
+    # --- sets ---
+
+    def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
+        """The numbers that a numeric or date field may hold; all empty where none is left."""
+        for chosen in self._chosen(field):
+            allowed = self._numbers(field, regs, chosen)
+            if any(allowed):
+                return allowed
+        return tuple(() for _ in range(field.least, field.most + 1))
+
+    def region(self, field: Field, regs: Sequence[Any]) -> Region:
+        """Where the value of an expression must lie."""
+        for chosen in self._chosen(field):
+            try:
+                left = self._narrowed(regs, chosen).region(field.register)
+            except Impossible:
+                continue
+            if left:
+                return left
+        return NOTHING
+
+    def words(self, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
+        """The words that a field may hold."""
+        for chosen in self._chosen(field):
+            fitting = tuple(
+                number
+                for number, word in enumerate(field.words)
+                if self._holds(field, regs, word, chosen)
+            )
+            if fitting:
+                return fitting
+        return ()
+
+    def _chosen(self, field: Field) -> tuple[tuple[int, ...], ...]:
+        """All rules that steer; and those alone that masks keep, should nothing be left."""
+        beside = self._beside[self.machine.fields.index(field)]
+        kept = tuple(n for n in beside if self.machine.rules[n].tier == "mask")
+        return (beside, kept) if kept != beside else (beside,)
+
+    def _narrowed(self, regs: Sequence[Any], chosen: Iterable[int]) -> Narrower:
+        machine = self.machine
+        narrower = Narrower(regs, self._domains, machine.folds, machine.lists)
+        narrower.narrow(machine.rules[number].term for number in chosen)
+        return narrower
+
+    def _numbers(self, field: Field, regs: Sequence[Any], chosen: Sequence[int]) -> Allowed:
+        try:
+            narrower = self._narrowed(regs, chosen)
+        except Impossible:
+            return ()
+        region = narrower.region(field.register)
+        near = [
+            narrower.value(part.right)
+            for number in chosen
+            for part in _conjuncts(self.machine.rules[number].term)
+            if isinstance(part, terms.Near)
+            and part.left == terms.Read(field.register)
+            and field.register not in terms.registers(part.right)
+        ]
+        return tuple(
+            runs(_shown(region, near, digits + field.shift), digits + field.shift)
+            for digits in range(field.least, field.most + 1)
+        )
+
+    def _holds(
+        self, field: Field, regs: Sequence[Any], word: str, chosen: Iterable[int]
+    ) -> bool:
+        trial = list(regs)
+        trial[field.register] = value_of(field, word)
+        return all(
+            self.value(trial, self.machine.rules[number].term)
+            not in (False, Gap.UNDEFINED, Gap.COMPLEX)
+            for number in chosen
+            if number in field.rules
+        )
+
+
+def value_of(field: Field, word: str) -> str | bool:
+    """What a word means: itself, or a truth value."""
+    return word == "true" if field.words == ("true", "false") else word
+
+
+def _conjuncts(term: Term) -> tuple[Term, ...]:
+    if isinstance(term, terms.Every):
+        return tuple(inner for part in term.terms for inner in _conjuncts(part))
+    return (term,)
+
+
+def _shown(region: Region, near: Sequence[Region], digits: int) -> Region:
+    """What of a region is right when `digits` fraction digits are shown."""
+    slack = HALF / 10**digits
+    for wanted in near:
+        around = regions.add(wanted, regions.interval(-slack, slack))
+        region = regions.intersect(region, around)
+    return region
+
+
+def _gathered(function: str, held: Any, value: Value) -> Any:
+    """A fold's register behind one more item."""
+    if isinstance(held, Gap) and held in (Gap.UNDEFINED, Gap.COMPLEX):
+        return held
+    if isinstance(value, Gap):
+        return held if value in (Gap.ABSENT, Gap.UNKNOWN) else value
+    match function:
+        case "sum":
+            return held + value
+        case "count":
+            return held + (value is True)
+        case "last" | "prev":
+            return value
+        case "first":
+            return value if held is Gap.ABSENT else held
+        case "min" | "max":
+            pick = min if function == "min" else max
+            return value if held is Gap.ABSENT else pick(held, value)
+        case "all":
+            return held and value
+        case "any":
+            return held or value
+        case "distinct":
+            return held if held is False else value not in held and (*held, value)
+        case _:
+            return held if held is False else (not held or held[0] <= value) and (value,)

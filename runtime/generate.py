@@ -1,0 +1,250 @@
+"""Decoding under sessions: masks before the choice, rollback after it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import torch
+
+from rulec.runtime.context import CausalModel, Context
+from rulec.runtime.logits import Masking, constrain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+Stop: TypeAlias = Literal["end", "length", "exhausted"]
+OnToken: TypeAlias = "Callable[[int, int, int], None]"
+
+
+class Guide(Masking, Protocol):
+    """What decoding asks of a session."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trace is over."""
+
+    @property
+    def violations(self) -> Sequence[Any]:
+        """The `commit` rules that the tokens accepted so far break."""
+
+    def accept(self, token: int) -> None:
+        """Take the token."""
+
+    def retreat(self) -> int:
+        """Leave a violation behind; how many tokens that dropped."""
+
+    def verdicts(self) -> Sequence[Any]:
+        """The claims made so far."""
+
+
+class Tokens(Protocol):
+    """What decoding asks of a vocabulary."""
+
+    @property
+    def tokens(self) -> Sequence[bytes | None]:
+        """The bytes of each token; None for special ones."""
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """The tokens that end a sequence."""
+
+    @property
+    def size(self) -> int:
+        """How many tokens a mask has bits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One finished sequence.
+
+    `stop` says why it ended: its own end, the limit on tokens, or `exhausted` when no
+    continuation was found that keeps the rules. `tokens` holds the token that ended it, `text`
+    does not. `forwards` counts the passes of the model while the row was live, `rollbacks` how
+    often a `commit` rule sent it back, `dropped` the tokens that this threw away.
+    """
+
+    text: bytes
+    tokens: tuple[int, ...]
+    stop: Stop
+    claims: tuple[Any, ...]
+    seconds: float
+    forwards: int
+    rollbacks: int
+    dropped: int
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens kept, over the wall time of this row."""
+        return len(self.tokens) / self.seconds if self.seconds else 0.0
+
+
+@dataclass(slots=True)
+class _Row:
+    """A sequence being written; `number` is its place in the caller's lists."""
+
+    number: int
+    guide: Guide | None
+    chance: torch.Generator
+    tokens: list[int] = field(default_factory=list)
+    rollbacks: int = 0
+    dropped: int = 0
+    stop: Stop | None = None
+
+
+def generate(  # noqa: PLR0913
+    model: CausalModel,
+    prompts: Sequence[Sequence[int]],
+    sessions: Sequence[Guide | None],
+    *,
+    vocabulary: Tokens,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+    max_rollbacks: int = 64,
+    on_token: OnToken | None = None,
+) -> list[Output]:
+    """Write one sequence a prompt, each under its own session.
+
+    Args:
+        model: a causal model of transformers, in evaluation mode.
+        prompts: token ids, one prompt or more, none of them empty.
+        sessions: one a prompt, fresh, made with `budget=max_new_tokens`; None decodes freely.
+        vocabulary: the vocabulary that the sessions' packs were made for.
+        max_new_tokens: the limit for each row, its end-of-sequence token included.
+        temperature: 0 takes the likeliest token.
+        seed: row `i` draws from its own stream, so its text does not depend on the other rows.
+        max_rollbacks: how often a row may be sent back before it is given up as `exhausted`.
+        on_token: called with row, token and the number of tokens that the row now holds, which
+            is smaller than before after a rollback.
+
+    Raises:
+        ValueError: if the arguments do not fit together.
+    """
+    _check(prompts, sessions, max_new_tokens, temperature)
+    began = perf_counter()
+    context = Context(model, prompts)
+    live = [
+        _Row(number, guide, torch.Generator().manual_seed(seed + number))
+        for number, guide in enumerate(sessions)
+    ]
+    done: dict[int, Output] = {}
+    while live:
+        scores = context.logits().float()
+        if scores.shape[1] < vocabulary.size:
+            width = scores.shape[1]
+            raise ValueError(f"the model scores {width} tokens of {vocabulary.size}")
+        constrain(scores, [row.guide for row in live], vocabulary.size)
+        for line, (row, token) in enumerate(
+            zip(live, _choose(scores, live, temperature), strict=True)
+        ):
+            _take(row, token, vocabulary, max_rollbacks, max_new_tokens)
+            _follow(context, line, row, len(prompts[row.number]))
+            if on_token is not None and token is not None:
+                on_token(row.number, token, len(row.tokens))
+        for row in live:
+            if row.stop is not None:
+                seconds = perf_counter() - began
+                done[row.number] = _output(row, row.stop, vocabulary, seconds, context.forwards)
+        left = [line for line, row in enumerate(live) if row.stop is None]
+        if len(left) < len(live):
+            live = [live[line] for line in left]
+            context.keep(left)
+    return [done[number] for number in range(len(prompts))]
+
+
+def _check(
+    prompts: Sequence[Sequence[int]],
+    sessions: Sequence[Guide | None],
+    max_new_tokens: int,
+    temperature: float,
+) -> None:
+    if len(prompts) != len(sessions):
+        raise ValueError(f"{len(prompts)} prompts, but {len(sessions)} sessions")
+    if not all(prompts):
+        raise ValueError("a prompt needs one token at least")
+    if max_new_tokens < 1:
+        raise ValueError("max_new_tokens must be 1 or more")
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise ValueError("temperature must be 0 or more")
+
+
+def _choose(scores: Tensor, rows: Sequence[_Row], temperature: float) -> list[int | None]:
+    """A token a row; None where no token is left."""
+    best, likeliest = scores.max(dim=1)
+    open_rows = (best > -torch.inf).tolist()
+    if temperature == 0:
+        return [
+            token if free else None
+            for token, free in zip(likeliest.tolist(), open_rows, strict=True)
+        ]
+    chances = torch.softmax((scores - best.unsqueeze(1)) / temperature, dim=1).cpu()
+    return [
+        int(torch.multinomial(chances[line], 1, generator=row.chance)) if free else None
+        for line, (row, free) in enumerate(zip(rows, open_rows, strict=True))
+    ]
+
+
+def _take(
+    row: _Row, token: int | None, vocabulary: Tokens, max_rollbacks: int, limit: int
+) -> None:
+    """Accept a token, and leave violations behind until none is left or tries run out."""
+    if token is None:
+        row.stop = "exhausted"
+        return
+    row.tokens.append(token)
+    ended = token in vocabulary.ends
+    if row.guide is not None:
+        row.guide.accept(token)
+        while row.guide.violations:
+            ended = False
+            if row.rollbacks == max_rollbacks or not _retreat(row, row.guide):
+                row.stop = "exhausted"
+                return
+        ended = ended or row.guide.finished
+    if ended:
+        row.stop = "end"
+    elif len(row.tokens) >= limit:
+        row.stop = "length"
+
+
+def _retreat(row: _Row, guide: Guide) -> bool:
+    """Go back behind a violation; False where the session has no way back."""
+    count = guide.retreat()
+    if count == 0:
+        return False
+    del row.tokens[-count:]
+    row.rollbacks += 1
+    row.dropped += count
+    return True
+
+
+def _follow(context: Context, line: int, row: _Row, prompt: int) -> None:
+    """Bring the context to the row's tokens: one more than it has, or some fewer."""
+    length = prompt + len(row.tokens)
+    if length > len(context.rows[line]):
+        context.append(line, row.tokens[-1])
+    else:
+        context.cut(line, length)
+
+
+def _output(row: _Row, stop: Stop, vocabulary: Tokens, seconds: float, forwards: int) -> Output:
+    pieces = (
+        vocabulary.tokens[token] if token < len(vocabulary.tokens) else None
+        for token in row.tokens
+        if token not in vocabulary.ends
+    )
+    return Output(
+        text=b"".join(piece or b"" for piece in pieces),
+        tokens=tuple(row.tokens),
+        stop=stop,
+        claims=tuple(row.guide.verdicts()) if row.guide is not None else (),
+        seconds=seconds,
+        forwards=forwards,
+        rollbacks=row.rollbacks,
+        dropped=row.dropped,
+    )

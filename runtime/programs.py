@@ -1,0 +1,336 @@
+"""Programs of the byte machine over a register file: what an edge or an exit does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
+
+from rulec.compiler import machine as m
+from rulec.compiler.machine import Machine, Program
+from rulec.compiler.regions import contains
+from rulec.compiler.terms import Gap
+from rulec.runtime import dates, numerals, stack
+from rulec.runtime.allowed import Rules, value_of
+from rulec.runtime.dates import Day
+from rulec.runtime.numerals import Numeral
+from rulec.runtime.stack import Stack
+
+
+class Word(NamedTuple):
+    """A word under way, and the words that are allowed (None: any)."""
+
+    field: int
+    start: int
+    allowed: tuple[int, ...] | None = None
+
+
+class Written(NamedTuple):
+    """A text under way."""
+
+    field: int
+    start: int
+    text: bytes = b""
+
+
+class Closed(NamedTuple):
+    """The field that ended last, and the bytes at which it stands."""
+
+    field: int
+    start: int
+    end: int
+
+
+Lex: TypeAlias = Numeral | Day | Stack | Word | Written | Closed | None
+
+
+class Mark(NamedTuple):
+    """A rule's verdict on one claim, as the machine gave it.
+
+    `rule` is a rule's index, or -1 for the debt `label`.
+    """
+
+    rule: int
+    label: int
+    verdict: str
+    start: int
+    end: int
+    regs: tuple[Any, ...]
+    lex: Lex
+
+
+Marks: TypeAlias = tuple[Mark, Any] | None
+"""A linked list of marks, the latest first."""
+
+
+class Frame:
+    """One program under way.
+
+    An `observer` is a watch before its cut: nothing is enforced there. `cut` tells that the cut
+    was passed, `breach` what was broken.
+    """
+
+    __slots__ = ("at", "breach", "byte", "cut", "debt", "lex", "marks", "observer", "regs")
+
+    def __init__(
+        self, regs: tuple[Any, ...], lex: Lex, marks: Marks, at: int, observer: bool
+    ) -> None:
+        self.regs = list(regs)
+        self.lex: Any = lex
+        self.marks = marks
+        self.debt: int | None = None
+        self.at = at
+        self.byte = 0
+        self.observer = observer
+        self.cut = False
+        self.breach: str = ""
+
+
+class Programs:
+    """Runs programs. With `guarded`, what breaks a rule dies."""
+
+    def __init__(self, machine: Machine, rules: Rules, *, guarded: bool) -> None:
+        self.machine = machine
+        self.guarded = guarded
+        self.rules = rules
+        self._ops: dict[type, Callable[[Frame, Any], bool]] = {
+            m.Reset: self._reset,
+            m.Absent: self._absent,
+            m.Count: self._count,
+            m.Enough: _enough,
+            m.ItemOpen: self._item_open,
+            m.ItemClose: self._item_close,
+            m.ListClose: self._list_close,
+            m.Check: self._check,
+            m.Begin: self._begin,
+            m.Step: self._step,
+            m.EndNumber: self._end_number,
+            m.EndOperand: _end_operand,
+            m.StepDate: _step_date,
+            m.EndDate: self._end_date,
+            m.StepWord: _step_word,
+            m.EndWord: self._end_word,
+            m.Take: _take,
+            m.EndText: self._end_text,
+            m.StepExpr: _step_expr,
+            m.EndExpr: self._end_expr,
+            m.Letter: _letter,
+            m.Enclosed: _enclosed,
+            m.Cut: _cut,
+            m.Owe: _owe,
+            m.Broken: self._broken,
+        }
+
+    def run(self, frame: Frame, ops: Program) -> bool:
+        """Run a program; False where the reading dies."""
+        return all(self._ops[type(op)](frame, op) for op in ops)
+
+    # --- shapes and lists ---
+
+    def _reset(self, frame: Frame, op: m.Reset) -> bool:
+        for register in op.registers:
+            frame.regs[register] = self.machine.initial[register]
+        return True
+
+    def _absent(self, frame: Frame, op: m.Absent) -> bool:
+        for register in op.registers:
+            frame.regs[register] = Gap.ABSENT
+        return True
+
+    def _count(self, frame: Frame, op: m.Count) -> bool:
+        frame.regs[op.register] += 1
+        return op.most is None or frame.regs[op.register] <= op.most
+
+    def _item_open(self, frame: Frame, op: m.ItemOpen) -> bool:
+        spec = self.machine.lists[op.list]
+        for register in spec.registers:
+            frame.regs[register] = self.machine.initial[register]
+        frame.regs[spec.count] += 1
+        frame.regs[spec.phase] = 1
+        return True
+
+    def _item_close(self, frame: Frame, op: m.ItemClose) -> bool:
+        frame.regs[self.machine.lists[op.list].phase] = 2
+        self.rules.gather(frame.regs, op.list)
+        return True
+
+    def _list_close(self, frame: Frame, op: m.ListClose) -> bool:
+        frame.regs[self.machine.lists[op.list].phase] = 3
+        return True
+
+    def _check(self, frame: Frame, op: m.Check) -> bool:
+        return all(self._test(frame, number) for number in op.rules)
+
+    def _test(self, frame: Frame, number: int) -> bool:
+        """Record a rule's verdict once it is known; a rule that masks keep must hold."""
+        rule = self.machine.rules[number]
+        if frame.regs[rule.done]:
+            return True
+        held = self.rules.value(frame.regs, rule.term)
+        if held is Gap.UNKNOWN:
+            return True
+        frame.regs[rule.done] = True
+        verdict = _VERDICTS[held if isinstance(held, bool | Gap) else True]
+        if self.guarded and rule.tier == "mask" and verdict in ("violate", "too complex"):
+            return False
+        lex = frame.lex
+        start, end = (lex.start, lex.end) if isinstance(lex, Closed) else (frame.at, frame.at)
+        regs = () if verdict in ("pass", "vacuous") else tuple(frame.regs)
+        frame.marks = (Mark(number, -1, verdict, start, end, regs, lex), frame.marks)
+        return True
+
+    # --- fields ---
+
+    def _begin(self, frame: Frame, op: m.Begin) -> bool:
+        field = self.machine.fields[op.field]
+        guarded = self.guarded and not frame.observer
+        match field.kind:
+            case "number" | "date":
+                return self._begin_number(frame, op.field, field, guarded)
+            case "fraction":
+                frame.lex = Numeral(op.field, frame.at)
+            case "expr":
+                region = None
+                if guarded and field.rules:
+                    region = self.rules.region(field, frame.regs)
+                frame.lex = Stack(op.field, frame.at, region)
+                return region is None or region != ()
+            case "word":
+                words = self.rules.words(field, frame.regs) if guarded and field.rules else None
+                frame.lex = Word(op.field, frame.at, words)
+                return words is None or words != ()
+            case _:
+                frame.lex = Written(op.field, frame.at)
+        return True
+
+    def _begin_number(
+        self, frame: Frame, number: int, field: m.Field, guarded: bool
+    ) -> bool:
+        allowed = self.rules.numbers(field, frame.regs) if guarded else None
+        if field.kind == "date":
+            frame.lex = Day(number, frame.at, None if allowed is None else allowed[0])
+        else:
+            frame.lex = Numeral(number, frame.at, allowed)
+        return allowed is None or any(allowed)
+
+    def _step(self, frame: Frame, op: m.Step) -> bool:
+        frame.lex = numerals.taken(frame.lex, op, frame.byte)
+        field = self.machine.fields[frame.lex.field]
+        return numerals.feasible(field, op.phase, frame.lex)
+
+    def _end_number(self, frame: Frame, op: m.EndNumber) -> bool:
+        field = self.machine.fields[op.field]
+        numeral = frame.lex
+        if not numerals.ends(field, numeral):
+            return False
+        frame.regs[field.register] = numerals.value(field, numeral)
+        frame.regs[field.digits] = numeral.fraction + field.shift
+        return self._closed(frame, op.field)
+
+    def _end_date(self, frame: Frame, op: m.EndDate) -> bool:
+        found = dates.days(frame.lex.digits)
+        if found is None:
+            return False
+        field = self.machine.fields[op.field]
+        frame.regs[field.register] = Fraction(found[0])
+        frame.regs[field.digits] = 0
+        return self._closed(frame, op.field)
+
+    def _end_word(self, frame: Frame, op: m.EndWord) -> bool:
+        if frame.lex.allowed is not None and op.word not in frame.lex.allowed:
+            return False
+        field = self.machine.fields[op.field]
+        frame.regs[field.register] = value_of(field, field.words[op.word])
+        return self._closed(frame, op.field)
+
+    def _end_text(self, frame: Frame, op: m.EndText) -> bool:
+        field = self.machine.fields[op.field]
+        if field.keep:
+            frame.regs[field.register] = frame.lex.text.decode("utf-8", "replace")
+        return self._closed(frame, op.field)
+
+    def _end_expr(self, frame: Frame, op: m.EndExpr) -> bool:
+        region = frame.lex.region
+        value = stack.ended(frame.lex, inner=op.inner)
+        if value is None:
+            return False
+        if region is not None and (isinstance(value, Gap) or not contains(region, value)):
+            return False
+        frame.regs[self.machine.fields[op.field].register] = value
+        return self._closed(frame, op.field)
+
+    def _closed(self, frame: Frame, field: int) -> bool:
+        frame.lex = Closed(field, frame.lex.start, frame.at)
+        return True
+
+    def _broken(self, frame: Frame, op: m.Broken) -> bool:
+        frame.breach = op.breach
+        return False
+
+
+_VERDICTS: dict[object, str] = {
+    True: "pass",
+    False: "violate",
+    Gap.ABSENT: "vacuous",
+    Gap.UNDEFINED: "violate",
+    Gap.COMPLEX: "too complex",
+}
+
+
+def _enough(frame: Frame, op: m.Enough) -> bool:
+    return bool(frame.regs[op.register] >= op.least)
+
+
+def _end_operand(frame: Frame, op: m.EndOperand) -> bool:
+    lex = frame.lex
+    top = -lex.mantissa if lex.negative else lex.mantissa
+    if lex.negative and not top:
+        return False
+    frame.lex = Numeral(lex.field, lex.start, None, top=top)
+    return True
+
+
+def _step_date(frame: Frame, op: m.StepDate) -> bool:
+    if op.position in (4, 7):
+        return True
+    frame.lex = frame.lex._replace(digits=frame.lex.digits + chr(frame.byte))
+    return dates.feasible(frame.lex)
+
+
+def _step_word(frame: Frame, op: m.StepWord) -> bool:
+    allowed = frame.lex.allowed
+    return allowed is None or any(word in allowed for word in op.words)
+
+
+def _take(frame: Frame, op: m.Take) -> bool:
+    frame.lex = frame.lex._replace(text=frame.lex.text + bytes((frame.byte,)))
+    return True
+
+
+def _step_expr(frame: Frame, op: m.StepExpr) -> bool:
+    after = stack.taken(frame.lex, op.part, op.phase, frame.byte)
+    if after is None:
+        return False
+    frame.lex = after
+    return after.region is None or stack.completable(after, op.phase)
+
+
+def _letter(frame: Frame, op: m.Letter) -> bool:
+    if op.begins:
+        frame.regs[op.register] += 1
+    return bool(frame.regs[op.register] - op.pending <= op.most)
+
+
+def _enclosed(frame: Frame, op: m.Enclosed) -> bool:
+    return bool(frame.regs[op.register] - op.pending >= op.least)
+
+
+def _cut(frame: Frame, op: m.Cut) -> bool:
+    frame.cut = True
+    frame.observer = False
+    return True
+
+
+def _owe(frame: Frame, op: m.Owe) -> bool:
+    frame.debt = op.label
+    return True

@@ -1,0 +1,230 @@
+"""Expressions while they are written: one evaluation stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple, TypeAlias
+
+from rulec.compiler import regions
+from rulec.compiler.evaluate import compute
+from rulec.compiler.machine import ExprPhase, Part
+from rulec.compiler.places import DIGITS
+from rulec.compiler.regions import Region
+from rulec.compiler.terms import Gap
+
+FRACTION = 6
+"""Fraction digits that a number in an expression may show."""
+
+Result: TypeAlias = Fraction | Gap
+
+
+class Level(NamedTuple):
+    """One depth of parentheses: `total add (term times operand)`.
+
+    `negative` belongs to the operand; `binary` tells that an operator stands in it.
+    """
+
+    total: Result | None = None
+    add: str = "+"
+    term: Result | None = None
+    times: str = ""
+    negative: bool = False
+    binary: bool = False
+
+
+class Stack(NamedTuple):
+    """An expression under way, the innermost level last.
+
+    `mantissa` is None where no number is being written; `held` is the value of parentheses
+    that have just been closed. `region` is where the value must lie, None where nothing is
+    enforced.
+    """
+
+    field: int
+    start: int
+    region: Region | None = None
+    levels: tuple[Level, ...] = (Level(),)
+    mantissa: int | None = None
+    fraction: int = 0
+    held: Result | None = None
+
+
+def operate(op: str, left: Result, right: Result) -> Result:
+    """`left op right`; a gap stays what it is."""
+    if isinstance(left, Gap):
+        return left
+    if isinstance(right, Gap):
+        return right
+    made = compute(op, left, right)
+    return made if isinstance(made, Fraction | Gap) else Gap.UNDEFINED
+
+
+def _operand(stack: Stack) -> Result:
+    if stack.mantissa is None:
+        held = stack.held
+        whole: Result = Gap.UNDEFINED if held is None else held
+    else:
+        whole = Fraction(stack.mantissa, 10**stack.fraction)
+    if stack.levels[-1].negative and isinstance(whole, Fraction):
+        return -whole
+    return whole
+
+
+def _term(stack: Stack) -> Result:
+    level = stack.levels[-1]
+    operand = _operand(stack)
+    return operand if level.term is None else operate(level.times, level.term, operand)
+
+
+def _total(stack: Stack) -> Result:
+    level = stack.levels[-1]
+    term = _term(stack)
+    return term if level.total is None else operate(level.add, level.total, term)
+
+
+def taken(stack: Stack, part: Part, phase: ExprPhase, byte: int) -> Stack | None:
+    """The stack behind one more byte; None where the spelling forbids it."""
+    match part:
+        case "digit":
+            return _digit(stack, phase, byte)
+        case "point" if stack.mantissa is None:
+            return stack._replace(mantissa=0, fraction=0)
+        case "minus":
+            level = stack.levels[-1]._replace(negative=True)
+            return stack._replace(levels=(*stack.levels[:-1], level))
+        case "open":
+            return stack._replace(levels=(*stack.levels, Level()), mantissa=None, held=None)
+        case "close":
+            return _closed(stack)
+        case "point" | "comma" | "blank":
+            return stack
+        case _:
+            return _operator(stack, part)
+
+
+def _digit(stack: Stack, phase: ExprPhase, byte: int) -> Stack | None:
+    mantissa = (stack.mantissa or 0) * 10 + byte - 0x30
+    fraction = stack.fraction + 1 if phase == "frac" else 0
+    if mantissa > DIGITS or fraction > FRACTION:
+        return None
+    return stack._replace(mantissa=mantissa, fraction=fraction, held=None)
+
+
+def _closed(stack: Stack) -> Stack:
+    inner = stack.levels[-1]
+    outer = stack.levels[-2]
+    levels = (*stack.levels[:-2], outer._replace(binary=outer.binary or inner.binary))
+    return stack._replace(levels=levels, held=_total(stack), mantissa=None, fraction=0)
+
+
+def _operator(stack: Stack, op: str) -> Stack:
+    level = stack.levels[-1]
+    if op == "//":  # the second stroke: the first was taken as `/`
+        changed = level._replace(times="//")
+    elif op in "*/":
+        changed = Level(level.total, level.add, _term(stack), op, binary=True)
+    else:
+        changed = Level(_total(stack), op, binary=True)
+    levels = (*stack.levels[:-1], changed)
+    return stack._replace(levels=levels, mantissa=None, fraction=0, held=None)
+
+
+def ended(stack: Stack, *, inner: bool) -> Result | None:
+    """The value where the expression ends here; None where it can't.
+
+    With `inner` the innermost parentheses count, and an operator must stand in them.
+    """
+    if inner and not stack.levels[-1].binary:
+        return None
+    return _total(stack)
+
+
+# --- completion ---
+
+_OPERANDS: dict[str, tuple[str, ...]] = {
+    "operand": ("0", "1"),
+    "point": ("0", "1"),
+    "zero": ("", ".1"),
+    "frac": ("", "1"),
+    "g0": ("000", "001"),
+    "g1": ("00",),
+    "g2": ("0",),
+}
+_TAILS = ("", "*0", "+1", "*0+1")
+_AFTER_BLANK = ("*1", "*0", "+1", "*0+1")
+
+
+def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
+    """Texts that end the expression with a value it may have, by one fixed policy.
+
+    The operand under way is ended, the innermost level brought to zero or one where it must
+    be, every parenthesis closed, and what is missing to the wanted value added.
+    """
+    tails = _AFTER_BLANK if phase == "blank" else _TAILS
+    for operand in _OPERANDS.get(phase, ("",)):
+        for tail in tails:
+            text = operand + tail + ")" * (len(stack.levels) - 1)
+            done = _written(stack, phase, text)
+            rest = None if done is None else _rest(done, stack.region)
+            if rest is not None:
+                yield text + rest
+
+
+def completable(stack: Stack, phase: ExprPhase) -> bool:
+    """Whether the policy can still end the expression."""
+    return next(completions(stack, phase), None) is not None
+
+
+def _written(stack: Stack, phase: str, text: str) -> Stack | None:
+    """The stack behind a text of the policy."""
+    here: Stack | None = stack
+    for char in text:
+        if here is None:
+            return None
+        part: Part
+        match char:
+            case "+" | "*":
+                part, phase = ("+" if char == "+" else "*"), "operand"
+            case ")":
+                part, phase = "close", "closed"
+            case ".":
+                part, phase = "point", "point"
+            case _:
+                part = "digit"
+                phase = "frac" if phase in ("point", "frac") else "int"
+        here = taken(here, part, phase, ord(char))  # type: ignore[arg-type]
+    return here
+
+
+def _rest(stack: Stack, region: Region | None) -> str | None:
+    """What must be added to reach the region; None where that can't be written."""
+    total = _total(stack)
+    if isinstance(total, Gap):
+        return None
+    if not region or regions.contains(region, total):
+        return None if region == () else ""
+    missing = min((_towards(piece, total) - total for piece in region), key=_size)
+    size = abs(missing)
+    if size.numerator > DIGITS or size.denominator > DIGITS:
+        return None
+    shown = str(size.numerator) + ("" if size.denominator == 1 else f"/{size.denominator}")
+    return ("+" if missing > 0 else "-") + shown
+
+
+def _size(value: Fraction) -> tuple[int, Fraction]:
+    return value.denominator, abs(value)
+
+
+def _towards(piece: regions.Piece, total: Fraction) -> Fraction:
+    """The member of a piece that is nearest to `total`, or one beside it."""
+    if piece.low is not None and total < piece.low:
+        return piece.low
+    if piece.high is not None and total > piece.high:
+        return piece.high
+    return total - (total - piece.offset) % piece.step if piece.step else total
+
+
+def shortest(stack: Stack, phase: ExprPhase) -> int:
+    """Bytes of the shortest completion."""
+    return min(map(len, completions(stack, phase)))

@@ -1,0 +1,23 @@
+"""The command line: one module a verb."""
+
+from __future__ import annotations
+
+import typer
+
+from rulec.cli import check, compile, explain, fmt, generate, sample, test, verify
+
+app = typer.Typer(
+    name="rulec",
+    help="Constraints over language-model output, compiled to token masks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 fine, 1 the rules or the traces are at fault, 2 wrong use.",
+)
+for _verb in (check, compile, fmt, test, verify, sample, generate, explain):
+    app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,76 @@
+"""`rulec check`: what is wrong with a ruleset, and what each rule is promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rulec import dsl
+from rulec.cli import stages
+from rulec.cli.console import (
+    Exit,
+    Format,
+    FormatOption,
+    RulesFiles,
+    broken,
+    counted,
+    emit,
+    show,
+    stdout,
+)
+from rulec.compiler import RuleSummary
+
+
+def check(files: RulesFiles, form: FormatOption = Format.text) -> None:
+    """Check rulesets: all errors at once, and the tier of every rule."""
+    reports = [(path, stages.inspect(path)) for path in files]
+    if form is Format.json:
+        emit(
+            {
+                "diagnostics": [
+                    dsl.to_record(found)
+                    for _, report in reports
+                    for found in report.diagnostics
+                ],
+                "rules": [
+                    stages.rule_record(rule) | {"file": str(path)}
+                    for path, report in reports
+                    for rule in report.rules
+                ],
+            }
+        )
+    else:
+        console = stdout()
+        for path, report in reports:
+            show(report.diagnostics, console)
+            _summary(path, report, console)
+    if any(broken(report.diagnostics) for _, report in reports):
+        raise typer.Exit(Exit.fault)
+
+
+def _summary(path: Path, report: stages.Report, console: Console) -> None:
+    severities = Counter(found.severity for found in report.diagnostics)
+    if severities["error"]:
+        console.print(f"{path}: {counted(severities['error'], 'error')}")
+        return
+    tiers = Counter(rule.tier for rule in report.rules)
+    parts = ", ".join(f"{count} {tier}" for tier, count in tiers.items())
+    rules = counted(len(report.rules), "rule") + (f" ({parts})" if parts else "")
+    warnings = f", {counted(severities['warning'], 'warning')}" if severities["warning"] else ""
+    console.print(f"{path}: {rules}{warnings}")
+    if report.rules:
+        console.print(_table(report.rules))
+
+
+def _table(rules: Sequence[RuleSummary]) -> Table:
+    table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    for heading in ("rule", "shape", "tier", "why"):
+        table.add_column(heading, overflow="fold")
+    for rule in rules:
+        table.add_row(rule.name, rule.shape, rule.tier, rule.reason)
+    return table

@@ -1,0 +1,94 @@
+"""What comes with a request: `--with`, read exactly."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from rulec.cli.console import misuse
+
+Inputs: TypeAlias = "dict[str, object]"
+WithOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="JSON",
+        help="Params and inputs: a JSON object, or @FILE.",
+    ),
+]
+
+_LONGEST = 40
+
+
+class RequestError(ValueError):
+    """The text is not a request; the message says why."""
+
+
+def read_inputs(text: str | None) -> Inputs:
+    """The value of `--with`; leaves with a message when it is not a JSON object."""
+    if text is None:
+        return {}
+    try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        return parse_inputs(text)
+    except (OSError, ValueError) as error:
+        misuse(f"--with: {error}")
+
+
+def parse_inputs(text: str) -> Inputs:
+    """Read a JSON object with numbers as exact decimals.
+
+    Raises:
+        RequestError: if it is no JSON object, names a member twice or holds an absurd number.
+    """
+    value = parse_json(text)
+    if not isinstance(value, dict):
+        raise RequestError("a JSON object is expected")
+    return value
+
+
+def parse_json(text: str) -> object:
+    """Read JSON with numbers as exact decimals.
+
+    Raises:
+        RequestError: if it is no JSON, names a member twice or holds an absurd number.
+    """
+    try:
+        value: object = json.loads(
+            text,
+            parse_int=_number,
+            parse_float=_number,
+            parse_constant=_constant,
+            object_pairs_hook=_members,
+        )
+    except json.JSONDecodeError as error:
+        raise RequestError(f"no JSON: {error.msg} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise RequestError("no JSON: nested too deep") from None
+    return value
+
+
+def _number(digits: str) -> Fraction:
+    exponent = digits.lower().partition("e")[2]
+    if len(digits) > _LONGEST or len(exponent) > 3:
+        shown = digits if len(digits) <= _LONGEST else f"{digits[:_LONGEST]}…"
+        raise RequestError(f"the number {shown} is too long")
+    return Fraction(digits)
+
+
+def _constant(word: str) -> Fraction:
+    raise RequestError(f"{word} is no number")
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestError(f"`{twice}` stands there twice")
+    return members

@@ -1,0 +1,85 @@
+"""The stages as the verbs use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rulec import compiler, dsl
+from rulec.compiler import Machine, RuleSummary
+from rulec.dsl.checked import Ruleset
+from rulec.dsl.diagnostics import Diagnostic
+from rulec.runtime import Claim
+
+if TYPE_CHECKING:
+    from rulec.runtime.generate import Output
+
+FINE = frozenset(("pass", "vacuous"))
+"""The verdicts of a trace that keeps the rules."""
+
+
+class Stage(str, Enum):
+    """What `rulec compile --emit` can print."""
+
+    syntax = "syntax"
+    rules = "rules"
+    plan = "plan"
+    machine = "machine"
+    pack = "pack"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A ruleset as far as it could be built, and everything found on the way."""
+
+    ruleset: Ruleset | None
+    machine: Machine | None
+    rules: tuple[RuleSummary, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def inspect(path: Path) -> Report:
+    """Check and build a ruleset."""
+    loaded = dsl.load(path)
+    if loaded.ruleset is None:
+        return Report(None, None, (), loaded.diagnostics)
+    built = compiler.build(loaded.ruleset)
+    found = (*loaded.diagnostics, *built.diagnostics)
+    return Report(loaded.ruleset, built.machine, built.rules, found)
+
+
+def rule_record(rule: RuleSummary) -> dict[str, object]:
+    """A rule, for programs."""
+    return {
+        "name": rule.name,
+        "shape": rule.shape,
+        "tier": rule.tier,
+        "reason": rule.reason,
+    }
+
+
+def claim_line(claim: Claim) -> str:
+    """A claim, for people."""
+    name = f"{claim.shape}.{claim.rule}" if claim.shape else claim.rule
+    line = f"{name}: {claim.verdict} at {claim.start}..{claim.end}"
+    if claim.expected:
+        line += f", expected {claim.expected}"
+    if claim.found:
+        line += f", found {claim.found}"
+    return line
+
+
+def output_record(output: Output) -> dict[str, object]:
+    """An answer of a model, for programs."""
+    return {
+        "trace": output.text.decode("utf-8", "replace"),
+        "stop": output.stop,
+        "claims": [claim.to_record() for claim in output.claims],
+        "tokens": list(output.tokens),
+        "tokens_per_second": round(output.tokens_per_second, 3),
+        "forwards": output.forwards,
+        "rollbacks": output.rollbacks,
+        "dropped": output.dropped,
+    }

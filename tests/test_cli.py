@@ -1,0 +1,356 @@
+"""The command line from end to end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import rulec
+from rulec.cli import app
+
+RECEIPT = '''\
+# What a receipt says.
+ruleset receipt "1.0"
+
+type Money = decimal(2) in 0 .. 10_000
+
+param cap: Money = 500
+
+shape Receipt {
+    "Price: $" price: Money "\\n"
+    "Tax: $" tax: Money "\\n"
+    "Total: $" total: Money
+
+    rule total: total == price + tax
+    audit rule cap: total <= cap
+}
+
+trace Receipt
+
+accept """
+    Price: $10.00
+    Tax: $0.80
+    Total: $10.80
+    """
+reject by total """
+    Price: $10.00
+    Tax: $0.80
+    Total: $11.00
+    """
+'''
+GOOD = "Price: $10.00\nTax: $0.80\nTotal: $10.80"
+WRONG = "Price: $10.00\nTax: $0.80\nTotal: $11.00"
+
+
+@pytest.fixture
+def receipt(tmp_path):
+    path = tmp_path / "receipt.rules"
+    path.write_text(RECEIPT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def mistaken(tmp_path):
+    path = tmp_path / "mistaken.rules"
+    path.write_text(RECEIPT.replace("total: total ==", "total: totl =="), encoding="utf-8")
+    return path
+
+
+def run(*arguments, stdin=None):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def lines_of(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def traces(tmp_path, *records):
+    path = tmp_path / "traces.jsonl"
+    lines = [one if isinstance(one, str) else json.dumps(one) for one in records]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+# --- check ---
+
+
+def test_check_shows_rules_and_tiers(receipt):
+    result = run("check", receipt)
+    assert result.exit_code == 0
+    assert "2 rules" in result.output
+    assert "audit" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_check_json(receipt, mistaken):
+    result = run("check", receipt, "--format", "json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert report["diagnostics"] == []
+    assert {rule["name"]: rule["shape"] for rule in report["rules"]} == {
+        "total": "Receipt",
+        "cap": "Receipt",
+    }
+    assert all({"name", "shape", "tier", "reason"} <= set(rule) for rule in report["rules"])
+    result = run("check", receipt, mistaken, "--format", "json")
+    assert result.exit_code == 1
+    [found] = json.loads(result.stdout)["diagnostics"]
+    assert found["code"] == "R0201"
+    assert found["severity"] == "error"
+    assert (found["file"], found["line"], found["column"]) == (str(mistaken), 13, 17)
+
+
+def test_check_underlines_the_mistake(mistaken):
+    result = run("check", mistaken)
+    assert result.exit_code == 1
+    assert "error[R0201]" in result.output
+    assert "                    ^^^^" in result.output
+    assert "did you mean `total`" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check"],
+        ["check", "nowhere.rules"],
+        ["check", "."],
+        ["nonsense"],
+        ["check", "--format", "xml", __file__],
+        ["sample", __file__, "-n", "0"],
+        ["compile", __file__],
+        ["explain"],
+    ],
+)
+def test_wrong_use(arguments):
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\x00" * 50, b"shape {" * 1000])
+@pytest.mark.parametrize("verb", ["check", "test", "sample", "fmt"])
+def test_garbage_is_a_diagnostic(tmp_path, content, verb):
+    path = tmp_path / "garbage.rules"
+    path.write_bytes(content)
+    result = run(verb, path)
+    assert result.exit_code in {1, 2} or (verb == "fmt" and content == b"")
+    assert not isinstance(result.exception, Exception) or isinstance(
+        result.exception, SystemExit
+    )
+
+
+# --- fmt ---
+
+
+def test_fmt_changes_layout_only(receipt):
+    untidy = RECEIPT.replace("    rule total:", "  rule   total :")
+    receipt.write_text(untidy, encoding="utf-8")
+    checked = run("fmt", "--check", receipt)
+    assert checked.exit_code == 1
+    assert receipt.read_text(encoding="utf-8") == untidy
+    assert run("fmt", receipt).exit_code == 0
+    tidy = receipt.read_text(encoding="utf-8")
+    assert "# What a receipt says." in tidy
+    assert run("fmt", "--check", receipt).exit_code == 0
+    assert run("fmt", "-", stdin=untidy).stdout == tidy
+
+
+def test_fmt_leaves_broken_files(tmp_path):
+    path = tmp_path / "broken.rules"
+    path.write_text("shape {", encoding="utf-8")
+    result = run("fmt", path, "--format", "json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["diagnostics"]
+    assert path.read_text(encoding="utf-8") == "shape {"
+
+
+# --- test ---
+
+
+def test_samples_hold(receipt):
+    result = run("test", receipt)
+    assert result.exit_code == 0
+    assert "2 samples, 0 failed" in result.output
+
+
+def test_samples_that_fail_are_shown(receipt):
+    swapped = RECEIPT.replace("accept", "_").replace("reject by total", "accept")
+    receipt.write_text(swapped.replace("_ ", "reject by total "), encoding="utf-8")
+    result = run("test", receipt, "--format", "json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert (report["samples"], report["failed"]) == (2, 2)
+    assert {found["code"] for found in report["diagnostics"]} == {"R0811", "R0812"}
+    assert {found["line"] for found in report["diagnostics"]} == {19, 24}
+
+
+def test_reject_by_another_rule_fails(receipt):
+    receipt.write_text(RECEIPT.replace("by total", "by cap"), encoding="utf-8")
+    result = run("test", receipt)
+    assert result.exit_code == 1
+    assert "R0813" in result.output
+    assert "breaks `total`" in result.output
+
+
+# --- verify ---
+
+
+def test_verify_gives_a_verdict_a_line(receipt, tmp_path):
+    file = traces(tmp_path, {"trace": GOOD}, {"trace": WRONG}, "", {"trace": "Price"})
+    result = run("verify", receipt, file, "--format", "json")
+    assert result.exit_code == 1
+    good, wrong, cut = lines_of(result)
+    assert good["verdict"] == "pass"
+    assert wrong["verdict"] == "violate"
+    [claim] = [one for one in wrong["claims"] if one["verdict"] == "violate"]
+    assert claim["rule"] == "total"
+    assert WRONG[claim["start"] : claim["end"]] == "11.00"
+    assert "10.8" in claim["expected"]
+    assert "11" in claim["found"]
+    assert cut["verdict"] == "unparsed"
+    assert [one["line"] for one in (good, wrong, cut)] == [1, 2, 4]
+
+
+def test_verify_for_people(receipt, tmp_path):
+    result = run("verify", receipt, traces(tmp_path, {"trace": GOOD}, {"trace": WRONG}))
+    assert result.exit_code == 1
+    assert "2 traces: 1 pass, 1 violate" in result.output
+    assert run("verify", receipt, traces(tmp_path, {"trace": GOOD})).exit_code == 0
+
+
+def test_verify_reads_another_field_stdin_and_plain_files(receipt, tmp_path):
+    file = traces(tmp_path, {"text": GOOD})
+    assert run("verify", receipt, file, "--field", "text").exit_code == 0
+    assert run("verify", receipt, "-", stdin=json.dumps({"trace": GOOD})).exit_code == 0
+    plain = tmp_path / "trace.txt"
+    plain.write_bytes(GOOD.encode())
+    assert run("verify", receipt, plain, "--plain").exit_code == 0
+    plain.write_bytes(b"Price: \xff")
+    assert run("verify", receipt, plain, "--plain").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("nothing", "no JSON"),
+        ("[1]", "a JSON object is expected"),
+        ('{"text": ""}', "no member `trace`"),
+        ('{"trace": 3}', "no string"),
+        ('{"trace": "", "trace": ""}', "twice"),
+        ('{"trace": "", "with": 3}', "no object"),
+        ('{"trace": "", "with": {"cap": 1e999999999}}', "too long"),
+        ('{"trace": "", "with": {"cap": NaN}}', "no number"),
+        ("[" * 100_000, "too deep"),
+        ('{"trace": "\\ud800"}', None),
+    ],
+)
+def test_verify_names_the_line_that_is_no_trace(receipt, tmp_path, line, reason):
+    file = traces(tmp_path, {"trace": GOOD}, line, {"trace": GOOD})
+    result = run("verify", receipt, file, "--format", "json")
+    assert result.exit_code == 1
+    assert [one["verdict"] for one in lines_of(result)] == ["pass", "unparsed", "pass"]
+    if reason is not None:
+        assert f"{file}:2: " in result.stderr
+        assert reason in result.stderr
+
+
+def test_verify_takes_inputs(receipt, tmp_path):
+    file = traces(
+        tmp_path, {"trace": GOOD}, {"trace": GOOD, "with": {"cap": 5}}, {"trace": GOOD}
+    )
+    result = run("verify", receipt, file, "--with", '{"cap": 10.80}', "--format", "json")
+    caps = [
+        [claim["verdict"] for claim in one["claims"] if claim["rule"] == "cap"]
+        for one in lines_of(result)
+    ]
+    assert caps == [["pass"], ["violate"], ["pass"]]
+    for wrong in ("{", "[]", '{"cap": "x"}', '{"cap": -1}', '{"nothing": 1}', "@nowhere"):
+        assert run("verify", receipt, file, "--with", wrong).exit_code in {1, 2}
+
+
+# --- sample ---
+
+
+def test_samples_obey_the_rules(receipt, tmp_path):
+    result = run("sample", receipt, "-n", "20", "--seed", "3", "--format", "json")
+    assert result.exit_code == 0
+    records = lines_of(result)
+    assert len({one["trace"] for one in records}) > 1
+    again = run("sample", receipt, "-n", "20", "--seed", "3", "--format", "json")
+    assert again.stdout == result.stdout
+    file = tmp_path / "samples.jsonl"
+    file.write_text(result.stdout, encoding="utf-8")
+    assert run("verify", receipt, file).exit_code == 0
+
+
+# --- compile ---
+
+
+@pytest.mark.parametrize("stage", ["syntax", "rules", "plan", "machine"])
+def test_stages_can_be_printed(receipt, stage):
+    result = run("compile", receipt, "--emit", stage)
+    assert result.exit_code == 0
+    assert "total" in result.stdout
+
+
+def test_compile_writes_a_pack(receipt, tmp_path):
+    ranks = tmp_path / "bytes.tiktoken"
+    encoded = [b64encode(bytes([n])).decode() for n in range(256)]
+    ranks.write_text("".join(f"{text} {n}\n" for n, text in enumerate(encoded)), "utf-8")
+    pack = tmp_path / "receipt.rulepack"
+    result = run("compile", receipt, "--tokenizer", ranks, "-o", pack, "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["pack"] == str(pack)
+    assert pack.stat().st_size > 0
+    assert run("compile", receipt, "-o", pack).exit_code == 2
+    assert run("compile", receipt, "--tokenizer", receipt, "-o", pack).exit_code == 2
+
+
+# --- the package ---
+
+
+def test_import_is_light():
+    heavy = "[m for m in ('torch', 'z3', 'numpy', 'lark', 'transformers') if m in sys.modules]"
+    code = f"import sys, rulec; sys.exit(bool({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_command_line_needs_no_tensors():
+    code = "import sys, rulec.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_facade():
+    assert len(rulec.__all__) <= 7
+    for name in rulec.__all__:
+        assert getattr(rulec, name) is not None
+        assert name in dir(rulec)
+    with pytest.raises(AttributeError):
+        _ = rulec.nothing
+
+
+def test_module_runs():
+    result = subprocess.run(
+        [sys.executable, "-m", "rulec", "--help"], check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 0
+    assert "verify" in result.stdout
+
+
+def test_first_ruleset_of_the_readme(tmp_path):
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    ruleset = text.split("```\n# receipt.rules\n")[1].split("```")[0]
+    path = tmp_path / "receipt.rules"
+    path.write_text("# receipt.rules\n" + ruleset, encoding="utf-8")
+    assert run("test", path).exit_code == 0
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("rule total: total", "rule total: totl"),
+        encoding="utf-8",
+    )
+    shown = run("check", path).output.replace(f"{tmp_path}/", "")
+    message = text.split("`rulec check` says:\n\n```\n")[1].split("```")[0]
+    assert shown.startswith(message)
