@@ -43,7 +43,7 @@ layers: .venv/.installed
 	$(BIN)/lint-imports
 
 pytest: .venv/.installed
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
 format: .venv/.installed  ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .

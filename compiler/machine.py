@@ -368,12 +368,16 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of one instance of a shape. `tier` is mask, commit or audit."""
+    """One rule of one instance of a shape. `tier` is mask, commit or audit.
+
+    `term` is what is tested, `steer` the same rule in the form that narrows fields.
+    """
 
     name: str
     shape: str
     because: str
     term: Term
+    steer: Term
     tier: str
     done: int
     text: str

@@ -108,6 +108,7 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
                     shape=instance.shape.name,
                     because=rule.because,
                     term=term,
+                    steer=term,
                     tier=rule.tier or "commit",
                     done=done,
                     text=" ".join(rule.condition.span.text.split()),

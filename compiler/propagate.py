@@ -7,7 +7,7 @@ comes out contains every value with which the rules can still hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -61,6 +61,14 @@ class Narrower:
     def region(self, register: int) -> Region:
         """What is left open for an unknown register."""
         return self.open.get(register, self._domains.get(register, EVERYTHING))
+
+    def after(self, condition: Term, register: int) -> Region:
+        """What a single condition leaves open for a register."""
+        try:
+            self._hold(condition, True)
+        except Impossible:
+            return NOTHING
+        return self.region(register)
 
     # --- forward ---
 
@@ -252,6 +260,33 @@ class Narrower:
         self._push(left, _related(relation, a, b))
         self._push(right, _related(_MIRROR[relation], b, a))
 
+        repeated = _repeats(left, right)
+        if repeated is not None and self._regs[repeated] is Gap.UNKNOWN:
+            self._shave(relation, left, right, repeated)
+
+    def _shave(self, relation: str, left: Term, right: Term, register: int) -> None:
+        """Cut off the ends of a register that stands twice, where the rule is monotone."""
+        a, b = _sense(left, register), _sense(right, register)
+        region = self.region(register)
+        if a is None or b is None or a == b or len(region) != 1 or not region[0].step:
+            return
+        for bound in ("<=", ">="):
+            if relation in ("==", bound, bound[0]):
+                high = (a > b) == (bound == "<=")
+                self._cut_off(bound, left, right, register, high=high)
+
+    def _cut_off(
+        self, bound: str, left: Term, right: Term, register: int, *, high: bool
+    ) -> None:
+        sign = -1 if high else 1
+        piece = regions.scale(self.region(register), Fraction(sign))[0]
+        if piece.low is None or piece.high is None:
+            return
+        edge = _edge(piece, lambda value: self._can(bound, left, right, register, sign * value))
+        if edge is None:
+            raise Impossible
+        self._keep(register, regions.scale(regions.at_least(edge), Fraction(sign)))
+
     def _near(self, left: Term, right: Term, digits: object) -> None:
         slack = HALF / 10 ** (digits if isinstance(digits, int) else self._fewest(left))
         around = regions.interval(-slack, slack)
@@ -293,7 +328,8 @@ class Narrower:
             case terms.Binary(op, left, right):
                 self._push_binary(op, left, right, wanted)
             case terms.Rounded(mode, inner, digits):
-                self._push(inner, _unround(mode, wanted, digits))
+                origin = _unround(mode, wanted, digits, self.value(inner))
+                self._push(inner, origin)
             case terms.Absolute(inner):
                 self._push(inner, regions.union(wanted, regions.negate(wanted)))
             case terms.Extreme(largest, inner):
@@ -444,16 +480,21 @@ def _slack(mode: str, unit: Fraction) -> tuple[Fraction, Fraction]:
             return unit / 2, unit / 2
 
 
-def _unround(mode: str, wanted: Region, digits: int) -> Region:
+def _unround(mode: str, wanted: Region, digits: int, inner: Region) -> Region:
+    """What of `inner` rounds to something in `wanted`."""
     below, above = _slack(mode, Fraction(1, 10**digits))
-    return regions.simplify(
-        part
-        for piece in wanted
-        for part in regions.interval(
-            None if piece.low is None else piece.low - below,
-            None if piece.high is None else piece.high + above,
-        )
-    )
+    met: list[regions.Piece] = []
+    for piece in wanted:
+        low = None if piece.low is None else piece.low - below
+        high = None if piece.high is None else piece.high + above
+        part = regions.intersect(inner, regions.interval(low, high))
+        for end in (low, high):
+            if end is not None and not regions.contains(
+                (piece,), rounded(mode, end, digits)
+            ):
+                part = regions.without(part, end)
+        met.extend(part)
+    return regions.simplify(met)
 
 
 def _modulo(left: Region, right: Region) -> Region:
@@ -476,3 +517,64 @@ def _extreme(largest: bool, parts: list[Region]) -> Region:
         return regions.union(*parts)
     half = regions.at_least(max(bounds)) if largest else regions.at_most(min(bounds))
     return regions.intersect(regions.union(*parts), half)
+
+
+def _repeats(left: Term, right: Term) -> int | None:
+    """A register that a comparison reads more than once."""
+    seen: set[int] = set()
+    queue = [left, right]
+    while queue:
+        term = queue.pop()
+        if isinstance(term, terms.Read):
+            if term.register in seen:
+                return term.register
+            seen.add(term.register)
+        queue.extend(terms.parts(term))
+    return None
+
+
+def _sense(term: Term, register: int) -> int | None:
+    """1 where the term grows with the register, -1 where it falls, 0 without it, else None."""
+    match term:
+        case terms.Read(read):
+            return int(read == register)
+        case terms.Const():
+            return 0
+        case terms.Minus(inner):
+            sense = _sense(inner, register)
+            return None if sense is None else -sense
+        case terms.Rounded(_, inner, _):
+            return _sense(inner, register)
+        case terms.Binary("+" | "-" as op, left, right):
+            a, b = _sense(left, register), _sense(right, register)
+            if a is None or b is None:
+                return None
+            b = b if op == "+" else -b
+            return a or b if a * b >= 0 else None
+        case terms.Binary("*", terms.Const(Fraction() as factor), inner) | terms.Binary(
+            "*", inner, terms.Const(Fraction() as factor)
+        ):
+            sense = _sense(inner, register)
+            return sense if sense is None or factor >= 0 else -sense
+        case _:
+            return None if register in terms.registers(term) else 0
+
+
+def _edge(piece: regions.Piece, can: Callable[[Fraction], bool]) -> Fraction | None:
+    """The least member that a test lets through, which lets through all members above it.
+
+    None where it lets none through.
+    """
+    low, high = piece.low or Fraction(0), piece.high or Fraction(0)
+    if can(low):
+        return low
+    if not can(high):
+        return None
+    wrong, right = 0, int((high - low) / piece.step)
+    while right - wrong > 1:
+        middle = (wrong + right) // 2
+        if can(low + middle * piece.step):
+            right = middle
+        else:
+            wrong = middle
+    return low + right * piece.step

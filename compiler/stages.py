@@ -86,7 +86,8 @@ def _laid(plan: Plan) -> Built:
         lists=plan.lists,
         folds=plan.folds,
         rules=tuple(
-            replace(rule, tier=tier.tier) for rule, tier in zip(plan.rules, tiered, strict=True)
+            replace(rule, tier=tier.tier, steer=tier.steer)
+            for rule, tier in zip(plan.rules, tiered, strict=True)
         ),
         parameters=tuple(plan.layout.parameters.values()),
         labels=tuple(builder.labels),

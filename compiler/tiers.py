@@ -1,26 +1,439 @@
-"""Which rules masks can keep by themselves, and why the others are tested later."""
+"""Which rules masks can keep by themselves, and why the others are tested later.
+
+A rule is admitted, in file order, while the rules admitted so far stay *soluble by propagation*:
+
+- each either defines a field by fields written before it (`f == E`, `f ~= E`), bounds a term, or
+  speaks of one field alone;
+- a definition's values fit its field's digits, and their range becomes a bound on the definition;
+- all bounds pull every free field the same way, so that one choice of the fields still to come is
+  the best one for all of them at once;
+- no two ways lead from one rule to another (the rules and their fields form a forest), so that
+  what propagation leaves open for a field is what all rules together leave open.
+
+Under these conditions no choice that is left open ever leaves a later field empty.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
-from rulec.compiler.plan import Plan
-from rulec.dsl.diagnostics import Diagnostic
+from rulec.compiler import regions, terms
+from rulec.compiler.machine import Rule
+from rulec.compiler.plan import Plan, deep_registers
+from rulec.compiler.propagate import Narrower
+from rulec.compiler.regions import Region
+from rulec.compiler.terms import Gap, Term
+from rulec.dsl.diagnostics import Diagnostic, Label
+
+_NUMERIC = ("number", "date", "expr")
 
 
 @dataclass(frozen=True, slots=True)
 class Tiered:
-    """A rule's tier and the reason for it."""
+    """A rule's tier and the reason for it; `steer` is the form that is propagated."""
 
     tier: str
     reason: str
+    steer: Term
+
+
+class _Unfit(Exception):
+    """Why a rule can't be kept by masks."""
 
 
 def assign(plan: Plan) -> tuple[Tiered, ...]:
     """The tier of every rule."""
-    return tuple(Tiered(rule.tier, "") for rule in plan.rules)
+    definitions = _definitions(plan)
+    steers = [_steered(rule.term, definitions, plan) for rule in plan.rules]
+    admitted: list[tuple[Rule, Term]] = []
+    tiered: dict[int, Tiered] = {}
+    for number in _file_order(plan):
+        rule, steer = plan.rules[number], steers[number]
+        if rule.tier == "audit":
+            tiered[number] = Tiered("audit", "the author asked for it", rule.term)
+            continue
+        reason = _unfit(plan, [*admitted, (rule, steer)])
+        if reason:
+            tiered[number] = Tiered("commit", reason, steer)
+        else:
+            admitted.append((rule, steer))
+            tiered[number] = Tiered("mask", "every choice left open can be completed", steer)
+    return tuple(tiered[number] for number in range(len(plan.rules)))
 
 
-def complaints(plan: Plan, tiered: tuple[Tiered, ...]) -> tuple[Diagnostic, ...]:
+def _file_order(plan: Plan) -> list[int]:
+    places = [source.span.start for source in plan.sources]
+    return sorted(range(len(places)), key=lambda number: (places[number], number))
+
+
+def complaints(plan: Plan, tiered: Sequence[Tiered]) -> tuple[Diagnostic, ...]:
     """`mask rule`s whose tier is another."""
-    return ()
+    return tuple(
+        dict.fromkeys(
+            Diagnostic(
+                "R0501",
+                f"`{source.name}` can't be kept by masks alone",
+                Label(source.span, tier.reason),
+                hint="write `rule` without `mask`: it is tested when its last field closes",
+            )
+            for source, tier in zip(plan.sources, tiered, strict=True)
+            if source.tier == "mask" and tier.tier != "mask"
+        )
+    )
+
+
+def _unfit(plan: Plan, rules: list[tuple[Rule, Term]]) -> str:
+    """Why these rules together can't be kept by masks; empty where they can."""
+    try:
+        _System(plan).check([steer for _, steer in rules])
+    except _Unfit as reason:
+        return str(reason)
+    return ""
+
+
+# --- the form that is propagated ---
+
+
+def _definitions(plan: Plan) -> dict[int, Term]:
+    """The registers that a rule fixes, with the terms that they equal."""
+    found: dict[int, Term] = {}
+    for rule in plan.rules:
+        if rule.tier != "audit" and isinstance(rule.term, terms.Relate):
+            defined = _defined(plan, rule.term)
+            if defined is not None:
+                found.setdefault(*defined)
+    return found
+
+
+def _defined(plan: Plan, term: terms.Relate | terms.Near) -> tuple[int, Term] | None:
+    """The field that an equation defines by what is written before it."""
+    if isinstance(term, terms.Relate) and term.relation != "==":
+        return None
+    for one, other in ((term.left, term.right), (term.right, term.left)):
+        if isinstance(one, terms.Read) and (one is term.left or isinstance(term, terms.Relate)):
+            before = deep_registers(other, plan.folds)
+            if all(register < one.register for register in before):
+                return one.register, other
+    return None
+
+
+def _steered(term: Term, definitions: dict[int, Term], plan: Plan) -> Term:
+    """The rule with a field replaced by its definition, where both share a field."""
+    if not isinstance(term, terms.Relate):
+        return term
+    own = _defined(plan, term)
+    for register, meaning in definitions.items():
+        reads = deep_registers(term, plan.folds)
+        if own is not None and own[0] == register:
+            continue
+        if register in reads and deep_registers(meaning, plan.folds) & (reads - {register}):
+            term = replace(
+                term,
+                left=_replaced(term.left, register, meaning),
+                right=_replaced(term.right, register, meaning),
+            )
+    return term
+
+
+def _replaced(term: Term, register: int, meaning: Term) -> Term:
+    match term:
+        case terms.Read(read) if read == register:
+            return meaning
+        case terms.Minus(inner) | terms.Rounded(_, inner, _) | terms.Absolute(inner):
+            return replace(term, term=_replaced(inner, register, meaning))
+        case terms.Binary(_, left, right):
+            return replace(
+                term,
+                left=_replaced(left, register, meaning),
+                right=_replaced(right, register, meaning),
+            )
+        case _:
+            return term
+
+
+# --- the check ---
+
+
+@dataclass(slots=True)
+class _System:
+    """The rules admitted so far, taken together."""
+
+    plan: Plan
+    domains: dict[int, Region] = field(init=False)
+    wants: dict[int, int] = field(default_factory=dict)
+    defined: dict[int, Term] = field(default_factory=dict)
+    bounds: list[tuple[Term, Fraction | None, Fraction | None]] = field(default_factory=list)
+    alone: set[int] = field(default_factory=set)
+    groups: dict[int, int] = field(default_factory=dict)
+    loose: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        numeric = (f for f in self.plan.fields if f.kind in _NUMERIC)
+        self.domains = {f.register: f.domain for f in numeric}
+        self.domains |= {
+            p.register: p.domain
+            for p in self.plan.layout.parameters.values()
+            if p.kind in _NUMERIC
+        }
+
+    def check(self, steers: list[Term]) -> None:
+        """Raises `_Unfit` with the reason."""
+        for steer in steers:
+            for part in _conjuncts(steer):
+                self._take(part)
+        for term, low, high in self.bounds:
+            self._bound(self._expanded(term), low, high)
+
+    def _take(self, term: Term) -> None:
+        match term:
+            case terms.Folded(fold):
+                self._take_fold(self.plan.folds[fold].function, fold)
+            case terms.Relate() | terms.Near() if not self._single(term):
+                self._join(term)
+                self._relation(term)
+            case _:
+                self._narrow_alone(term)
+
+    def _take_fold(self, function: str, fold: int) -> None:
+        body = self.plan.folds[fold].body
+        match function:
+            case "all":
+                for part in _conjuncts(body):
+                    self._take(part)
+            case "distinct" if isinstance(body, terms.Read):
+                self._distinct(body.register, self.plan.folds[fold].list)
+            case _:
+                raise _Unfit(f"`{function}` over a list is tested when the list closes")
+
+    def _distinct(self, register: int, list_: int) -> None:
+        high = self.plan.lists[list_].high
+        size = _size(self.domains.get(register, ()))
+        if high is None or size is None or size < high:
+            raise _Unfit("there may be fewer values than items that must be distinct")
+        if register in self.groups or register in self.defined:
+            raise _Unfit("a list that must be distinct is bound by other rules too")
+        self.groups[register] = register
+        self.alone.add(register)
+
+    # --- one field alone ---
+
+    def _single(self, term: Term) -> bool:
+        return len(deep_registers(term, self.plan.folds)) <= 1 and not terms.folds(term)
+
+    def _narrow_alone(self, term: Term) -> None:
+        read = deep_registers(term, self.plan.folds)
+        plain = all(isinstance(p, terms.Relate) and _bare(p) for p in _leaves(term))
+        if len(read) != 1 or not plain or terms.folds(term):
+            raise _Unfit("its condition is none that propagation solves exactly")
+        (register,) = read
+        if register not in self.domains:
+            raise _Unfit("it speaks of a field that is no number")
+        left = self._narrower().after(term, register)
+        if not left or len(left) > regions.WIDEST // 2:
+            raise _Unfit("it leaves nothing open, or too many pieces")
+        self.domains[register] = left
+        if len(left) > 1:
+            if register in self.groups:
+                raise _Unfit("it leaves gaps in a field that other rules bind")
+            self.loose.add(register)
+
+    def _narrower(self, regs: Sequence[object] | None = None) -> Narrower:
+        plan = self.plan
+        held = plan.layout.initial if regs is None else regs
+        return Narrower(held, self.domains, plan.folds, plan.lists)
+
+    # --- relations between fields ---
+
+    def _join(self, term: Term) -> None:
+        """The rules and their fields must stay a forest."""
+        roots = [self._root(r) for r in sorted(deep_registers(term, self.plan.folds))]
+        if len(set(roots)) < len(roots):
+            raise _Unfit("other rules already tie its fields to each other")
+        for root in roots[1:]:
+            self.groups[root] = roots[0]
+        if self.alone & set(deep_registers(term, self.plan.folds)):
+            raise _Unfit("a list that must be distinct is bound by other rules too")
+        if self.loose & set(deep_registers(term, self.plan.folds)):
+            raise _Unfit("a field that it binds has gaps by other rules")
+
+    def _root(self, register: int) -> int:
+        while self.groups.setdefault(register, register) != register:
+            register = self.groups[register]
+        return register
+
+    def _relation(self, term: terms.Relate | terms.Near) -> None:
+        defined = _defined(self.plan, term)
+        if defined is not None:
+            self._define(term, *defined)
+            return
+        zero = Fraction(0)
+        match term:
+            case terms.Relate("<=" | "<", left, right):
+                self.bounds.append((terms.Binary("-", left, right), None, zero))
+            case terms.Relate(">=" | ">", left, right):
+                self.bounds.append((terms.Binary("-", left, right), zero, None))
+            case _:
+                raise _Unfit("it ties fields together in a way that needs a choice made before")
+
+    def _define(self, term: Term, register: int, meaning: Term) -> None:
+        if register in self.defined:
+            raise _Unfit("another rule already fixes its last field")
+        domain = self.domains.get(register)
+        if domain is None or len(domain) != 1:
+            raise _Unfit("its last field is no number with one range")
+        if isinstance(term, terms.Near):
+            slack = Fraction(1, 2 * 10 ** self._digits(register))
+        else:
+            slack = Fraction(0)
+            self._fits(meaning, domain)
+            self.defined[register] = meaning
+        low, high = regions.lowest(domain), regions.highest(domain)
+        self.bounds.append(
+            (meaning, None if low is None else low - slack, None if high is None else high + slack)
+        )
+
+    def _digits(self, register: int) -> int:
+        return next(f.least + f.shift for f in self.plan.fields if f.register == register)
+
+    def _fits(self, meaning: Term, domain: Region) -> None:
+        step = domain[0].step
+        for piece in self._narrower().value(self._expanded(meaning)):
+            shown = piece.offset if piece.step or piece.point else None
+            if step and (shown is None or piece.step % step or shown % step):
+                raise _Unfit("its value can have more digits than its last field shows")
+
+    def _expanded(self, term: Term) -> Term:
+        for register, meaning in reversed(self.defined.items()):
+            term = _replaced(term, register, meaning)
+        return term
+
+    # --- bounds ---
+
+    def _bound(self, term: Term, low: Fraction | None, high: Fraction | None) -> None:
+        region = self._narrower().value(term)
+        if not region:
+            raise _Unfit("it has no value")
+        least, most = regions.lowest(region), regions.highest(region)
+        above = high is not None and (most is None or most > high)
+        below = low is not None and (least is None or least < low)
+        if isinstance(term, terms.Read) and term.register not in self.defined:
+            self._narrow_bare(term.register, low, high)
+            return
+        if above and below:
+            raise _Unfit("its value is bound from both sides")
+        if not above and not below:
+            return
+        self._pull(term, -1 if above else 1)
+        worst = self._narrower(self._worst(term, above=above)).value(term)
+        end = regions.lowest(worst) if above else regions.highest(worst)
+        bound = high if above else low
+        if end is not None and bound is not None and (end > bound if above else end < bound):
+            raise _Unfit("not every request leaves a way to keep it")
+
+    def _narrow_bare(self, register: int, low: Fraction | None, high: Fraction | None) -> None:
+        left = regions.intersect(self.domains[register], regions.interval(low, high))
+        if not left:
+            raise _Unfit("it leaves nothing open")
+        self.domains[register] = left
+
+    def _pull(self, term: Term, sign: int) -> None:
+        """Note which way the fields of a bounded term should go."""
+        for register, direction in self._directions(term, sign):
+            if self.wants.setdefault(register, direction) != direction:
+                raise _Unfit("rules pull one of its fields in opposite directions")
+
+    def _directions(self, term: Term, sign: int) -> Iterator[tuple[int, int]]:
+        match term:
+            case terms.Const():
+                return
+            case terms.Read(register):
+                if register not in self.domains:
+                    raise _Unfit("it speaks of a field that is no number")
+                yield register, sign
+            case terms.Minus(inner):
+                yield from self._directions(inner, -sign)
+            case terms.Rounded("half" | "floor" | "ceil", inner):
+                if not all(p.step or p.point for p in self._narrower().value(inner)):
+                    raise _Unfit("it rounds a value with any number of digits")
+                yield from self._directions(inner, sign)
+            case terms.Binary("+", left, right):
+                yield from self._directions(left, sign)
+                yield from self._directions(right, sign)
+            case terms.Binary("-", left, right):
+                yield from self._directions(left, sign)
+                yield from self._directions(right, -sign)
+            case terms.Binary("*", left, right):
+                yield from self._directions(left, sign * self._sign(right))
+                yield from self._directions(right, sign * self._sign(left))
+            case terms.Folded(fold) if self.plan.folds[fold].function == "sum":
+                yield from self._summed(fold, sign)
+            case _:
+                raise _Unfit("its value is none that propagation bounds exactly")
+
+    def _sign(self, term: Term) -> int:
+        region = self._narrower().value(term)
+        low, high = regions.lowest(region), regions.highest(region)
+        if low is not None and low >= 0:
+            return 1
+        if high is not None and high <= 0:
+            return -1
+        raise _Unfit("a factor may be negative or positive")
+
+    def _summed(self, fold: int, sign: int) -> Iterator[tuple[int, int]]:
+        """One more item must never be what breaks a bound."""
+        spec = self.plan.folds[fold]
+        items = self.plan.lists[spec.list]
+        body = self._expanded(spec.body)
+        region = self._narrower().value(body)
+        end = regions.lowest(region) if sign < 0 else regions.highest(region)
+        free = items.low != items.high or spec.list != spec.outer
+        if free and (end is None or (end > 0 if sign < 0 else end < 0)):
+            raise _Unfit("one more item of its list can break it")
+        yield from self._directions(body, sign)
+
+    def _worst(self, term: Term, *, above: bool) -> list[object]:
+        """The register file with every parameter where it leaves the least room."""
+        regs: list[object] = list(self.plan.layout.initial)
+        given = {p.register for p in self.plan.layout.parameters.values()}
+        for register, direction in self._directions(term, -1 if above else 1):
+            if register in given:
+                domain = self.domains[register]
+                end = regions.highest(domain) if direction < 0 else regions.lowest(domain)
+                regs[register] = Gap.UNKNOWN if end is None else end
+        return regs
+
+
+def _conjuncts(term: Term) -> Iterator[Term]:
+    if isinstance(term, terms.Every):
+        for part in term.terms:
+            yield from _conjuncts(part)
+    else:
+        yield term
+
+
+def _leaves(term: Term) -> Iterator[Term]:
+    """The comparisons of a condition."""
+    if isinstance(term, terms.Every | terms.Some | terms.Negated):
+        for part in terms.parts(term):
+            yield from _leaves(part)
+    else:
+        yield term
+
+
+def _bare(term: terms.Relate) -> bool:
+    """Whether a field stands by itself on one side, and a constant on the other."""
+    sides = (term.left, term.right)
+    return any(isinstance(a, terms.Read) for a in sides) and any(
+        isinstance(b, terms.Const) for b in sides
+    )
+
+
+def _size(region: Region) -> int | None:
+    total = 0
+    for piece in region:
+        if piece.low is None or piece.high is None or not (piece.step or piece.point):
+            return None
+        total += 1 if piece.point else int((piece.high - piece.low) / piece.step) + 1
+    return total

@@ -24,7 +24,6 @@ from rulec.dsl.kinds import (
     describe,
     show_powers,
 )
-from rulec.dsl.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from rulec.dsl.constants import Constants
@@ -89,7 +88,7 @@ class Agreement:
             return
         if value.value not in other.words:
             message = f'"{value.value}" is none of the words'
-            hint = did_you_mean(value.value, other.words)
+            hint = self.findings.near(value.value, other.words)
             hint = hint or "the words are " + ", ".join(f'"{w}"' for w in other.words[:8])
             self.findings.error("R0306", value.span, message, hint=hint)
 

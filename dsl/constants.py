@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Constant = tuple[c.Number | c.Text | c.Truth | None, Kind]
 
-_UNKNOWN: Constant = (None, Unknown())
+UNKNOWN: Constant = (None, Unknown())
 
 
 @dataclass
@@ -36,36 +36,28 @@ class Constants:
     terms: Callable[[s.Term], tuple[c.Term, Kind]] | None = None
     annotated: Callable[[i.Const, Constant], Constant] | None = None
     known: dict[str, Constant] = field(default_factory=dict)
-    open: list[str] = field(default_factory=list)
 
     def named(self, item: i.Const) -> Constant:
         """The value of a declared constant."""
         name = item.name.text
-        if name in self.open:
-            cycle = " -> ".join((*self.open[self.open.index(name) :], name))
-            message = f"constant `{name}` is defined by itself"
-            self.findings.error("R0205", item.name.span, message, label=cycle)
-            self.known[name] = _UNKNOWN
         if name not in self.known:
-            self.open.append(name)
             found = self.value(item.value)
             if self.annotated is not None:
                 found = self.annotated(item, found)
-            self.open.pop()
-            self.known.setdefault(name, found)
+            self.known[name] = found
         return self.known[name]
 
     def value(self, term: s.Term) -> Constant:
         """The value of a term; without one, with a finding, if it is not constant."""
         if self.terms is None:
-            return _UNKNOWN
+            return UNKNOWN
         checked, kind = self.terms(term)
         if isinstance(checked, c.Number | c.Text | c.Truth):
             return checked, kind
         if not isinstance(kind, Unknown):
             hint = "constants are made of literals, other constants and arithmetic"
             self.findings.error("R0307", term.span, "this is not a constant", hint=hint)
-        return _UNKNOWN
+        return UNKNOWN
 
     def number(self, term: s.Term) -> Fraction | None:
         """The value of a term that must be a constant number."""

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from rulec.dsl import checked as c
 from rulec.dsl import items as i
 from rulec.dsl import syntax as s
+from rulec.dsl.constants import UNKNOWN, Constant
+from rulec.dsl.cycles import Definition, definitions
 from rulec.dsl.diagnostics import Label
 from rulec.dsl.folding import day_number
 from rulec.dsl.kinds import Day, Unknown
 from rulec.dsl.samples import misfit
-from rulec.dsl.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from rulec.dsl.bodies import Bodies
-    from rulec.dsl.constants import Constant
     from rulec.dsl.findings import Findings
     from rulec.dsl.model import Model
-    from rulec.dsl.scope import Named
 
 _Default = c.Number | c.Text | c.Truth
 
@@ -44,8 +43,14 @@ class Declarations:
 
     def run(self) -> None:
         """What does not depend on shapes."""
+        order, endless = definitions(self.model.scope, self.findings)
+        for name in endless:
+            self.model.types.known[name] = None
+            self.model.constants.known[name] = UNKNOWN
+            self.model.types.units.known[name] = (Fraction(1), ())
+        for definition in order:
+            self._resolve(definition)
         for name, item in self.model.scope.named.items():
-            self._resolve(item)
             match item:
                 case i.Param():
                     self._param(name, item)
@@ -59,7 +64,7 @@ class Declarations:
                 case _:
                     pass
 
-    def _resolve(self, item: Named) -> None:
+    def _resolve(self, item: Definition) -> None:
         match item:
             case i.TypeDef():
                 self.model.types.scalar(s.NamedType(item.name, item.name.span))
@@ -67,8 +72,6 @@ class Declarations:
                 self.model.constants.named(item)
             case i.Unit():
                 self.model.types.units.resolved(item.name.text)
-            case _:
-                pass
 
     def annotated(self, item: i.Const, found: Constant) -> Constant:
         """The value of a constant, after a check that it is one of its stated type."""
@@ -185,7 +188,7 @@ class Declarations:
         if found is None:
             if shape.text not in self.model.scope.broken:
                 message = f"`{shape.text}` has no field `{name.text}`"
-                hint = did_you_mean(name.text, fields)
+                hint = self.findings.near(name.text, fields)
                 self.findings.error("R0209", name.span, message, hint=hint)
             return None
         if found.type is not None and not isinstance(found.type, wanted):
@@ -223,6 +226,6 @@ class Declarations:
         if self.model.scope.broken:
             return
         message = f"no name has the type `{ident.text}`"
-        hint = did_you_mean(ident.text, words)
+        hint = self.findings.near(ident.text, words)
         hint = hint or "types are the words of a `one of` attribute of names"
         self.findings.error("R0315", ident.span, message, hint=hint)

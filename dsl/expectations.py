@@ -8,6 +8,7 @@ from lark import Token
 from lark.exceptions import UnexpectedToken
 
 from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.findings import one_line
 from rulec.dsl.source import Source, Span
 from rulec.dsl.spelling import closest
 from rulec.dsl.tokens import END, ITEM_STARTS, SYMBOLS, WORDS
@@ -56,17 +57,18 @@ def unexpected(
 
 def acceptable(state: ParserState[Any]) -> set[str]:
     """The terminals that the parser can really take in this state."""
-    kinds = set()
-    for kind in list(state.parse_conf.states[state.position]):
-        if not kind.isupper() and kind != END:
-            continue
-        trial = state.copy(deepcopy_values=False)
-        try:
-            trial.feed_token(Token(kind, "", 0, 0, 0, 0, 0, 0), kind == END)
-        except UnexpectedToken:
-            continue
-        kinds.add(kind)
-    return kinds
+    listed = list(state.parse_conf.states[state.position])
+    return {kind for kind in listed if (kind.isupper() or kind == END) and accepts(state, kind)}
+
+
+def accepts(state: ParserState[Any], kind: str) -> bool:
+    """Whether the parser can take a terminal: its table alone says yes too often."""
+    trial = state.copy(deepcopy_values=False)
+    try:
+        trial.feed_token(Token(kind, "", 0, 0, 0, 0, 0, 0), kind == END)
+    except UnexpectedToken:
+        return False
+    return True
 
 
 def _wanted(kinds: set[str]) -> str:
@@ -112,5 +114,4 @@ def _hint(kinds: set[str], token: Token, item: list[Token]) -> str:
 
 
 def _shorten(text: str) -> str:
-    line = text.split("\n", 1)[0]
-    return line if len(line) <= 30 and line == text else line[:30] + "…"
+    return one_line(text if len(text) <= 30 else text[:30] + "…")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rulec.dsl.check import check
 from rulec.dsl.diagnostics import Diagnostic, Label
-from rulec.dsl.findings import Findings
+from rulec.dsl.findings import Findings, one_line
 from rulec.dsl.items import File, Header, Item, Sample, Trace, Use
 from rulec.dsl.parse import LARGEST, MOST_ERRORS, parse
 from rulec.dsl.source import Source, Span
@@ -49,14 +49,14 @@ def read(path: Path) -> str | Diagnostic:
             data = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Diagnostic("R0206", f"cannot read `{path}`: {reason.lower()}", place)
+        return Diagnostic("R0206", one_line(f"cannot read `{path}`: {reason.lower()}"), place)
     if len(data) > LARGEST:
         return Diagnostic("R0601", f"this file is larger than {LARGEST:_} bytes", place)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return Diagnostic("R0107", f"line {line} of `{path}` is not UTF-8", place)
+        return Diagnostic("R0108", f"line {line} of `{path}` is not UTF-8", place)
 
 
 def _load(source: Source, path: Path | None) -> Loaded:

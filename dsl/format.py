@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from lark import Token
-
-from rulec.dsl.diagnostics import Diagnostic
 from rulec.dsl.layout import Line, aligned
 from rulec.dsl.parse import Parsed, parse
 from rulec.dsl.source import Source
 from rulec.dsl.spacing import Spacing, marks_of
 from rulec.dsl.strings import read_long
-from rulec.dsl.tokens import Comment
+
+if TYPE_CHECKING:
+    from lark import Token
+
+    from rulec.dsl.diagnostics import Diagnostic
+    from rulec.dsl.tokens import Comment
 
 INDENT = 4
 
@@ -113,9 +116,11 @@ class _Printer:
         """Whether the author left a blank line before this place."""
         if not self.lines or self.lines[-1].opens:
             return False
-        head = self.source.text[:start]
-        gap = head[len(head.rstrip(" \t\r\n")) :]
-        return gap.count("\n") > 1
+        text, at, newlines = self.source.text, start, 0
+        while at and newlines < 2 and text[at - 1] in " \t\r\n":
+            at -= 1
+            newlines += text[at] == "\n"
+        return newlines > 1
 
     # lines
 

@@ -12,14 +12,14 @@ from lark.exceptions import UnexpectedToken
 from lark.lexer import Lexer
 
 from rulec.dsl.diagnostics import Diagnostic, Label
-from rulec.dsl.expectations import unexpected
+from rulec.dsl.expectations import accepts, unexpected
 from rulec.dsl.item_nodes import ItemNodes
 from rulec.dsl.items import File, Item
 from rulec.dsl.source import Source, Span
 from rulec.dsl.tokens import END, ITEM_STARTS, Comment, Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from lark.parsers.lalr_parser_state import ParserState
 
@@ -48,7 +48,8 @@ def parse(source: Source) -> Parsed:
     if len(source.text.encode("utf-8", "surrogatepass")) > LARGEST:
         message = f"this file is larger than {LARGEST:_} bytes"
         finding = Diagnostic("R0601", message, Label(Span(source, 0, 0), ""))
-        return Parsed(File(source, ()), (), (), (finding,))
+        file = File(source, (), frozenset(("<use>", "<trace>")))
+        return Parsed(file, (), (), (finding,))
     driver = _Driver(source)
     driver.run()
     return driver.parsed()
@@ -126,7 +127,7 @@ class _Driver:
             while token.type != END or self.item:
                 token = self._step(token)
         except _TooDeepError:
-            pass
+            self.broken.update(("<use>", "<trace>"))
 
     def parsed(self) -> Parsed:
         """What has been read."""
@@ -137,15 +138,21 @@ class _Driver:
             if item is not None:
                 built.append(item)
             else:
-                self.broken.update(_declared(list(tree.scan_values(_is_token))))
+                tokens = [child for child in tree.children if isinstance(child, Token)]
+                self.broken.update(str(token) for token in tokens if token.type == "NAME")
+                self.broken.update({"<trace>"} if tree.data == "trace" else ())
         found = (*self.scanner.diagnostics, *nodes.diagnostics)
         file = File(self.source, tuple(built), frozenset(self.broken))
         comments = tuple(self.scanner.comments)
         return Parsed(file, tuple(self.tokens), comments, _in_order(found))
 
     def _next(self) -> Token:
-        table = _table(self.state)
-        return self.scanner.next({*table, *ITEM_STARTS} if END in table else table.keys())
+        fits: Collection[str] = _table(self.state)
+        if END in fits:
+            fits = {*fits, *ITEM_STARTS}
+        if "REGEX" in fits and "SLASH" in fits:
+            fits = set(fits) - {"SLASH" if accepts(self.state, "REGEX") else "REGEX"}
+        return self.scanner.next(fits)
 
     def _step(self, token: Token) -> Token:
         """Feed one token, or recover from it; returns the next one."""
@@ -248,10 +255,6 @@ def _declared(tokens: list[Token]) -> set[str]:
     if first in {"_USE", "_TRACE"}:
         return {f"<{tokens[0]}>"}
     return {str(token) for token in tokens[1:3] if token.type == "NAME"}
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, Token)
 
 
 def _in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

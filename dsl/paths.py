@@ -10,7 +10,6 @@ from rulec.dsl import items as i
 from rulec.dsl import syntax as s
 from rulec.dsl.kinds import Kind, ListOf, Record, Row, Table, Unknown, describe
 from rulec.dsl.scope import WORDS, Scope
-from rulec.dsl.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +127,7 @@ class Paths:
 
     def _no_member(self, term: s.Member, message: str, names: list[str]) -> None:
         name = term.name.text
-        hint = did_you_mean(name, names)
+        hint = self.model.findings.near(name, names)
         if not hint and names:
             hint = "there is " + ", ".join(f"`{known}`" for known in names[:8])
         text = f"{message} `{name}`"

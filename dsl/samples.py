@@ -12,7 +12,6 @@ from rulec.dsl import syntax as s
 from rulec.dsl.folding import day_number, shown_digits
 from rulec.dsl.matching import matches
 from rulec.dsl.source import Span
-from rulec.dsl.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from rulec.dsl.findings import Findings
@@ -34,7 +33,7 @@ class Samples:
         by = None if sample.by is None else sample.by.text
         if sample.by is not None and by not in self.rules and not self.scope.broken:
             message = f"there is no rule `{by}`"
-            hint = did_you_mean(by or "", sorted(self.rules))
+            hint = self.findings.near(by or "", sorted(self.rules))
             self.findings.error("R0803", sample.by.span, message, hint=hint)
         inputs: dict[str, object] = {}
         for key, value in () if sample.inputs is None else sample.inputs.entries:
@@ -63,7 +62,7 @@ class Samples:
             if not self.scope.forgiven(key.text):
                 known = [*self.params, *self.inputs]
                 message = f"there is no parameter or input `{key.text}`"
-                hint = did_you_mean(key.text, known)
+                hint = self.findings.near(key.text, known)
                 self.findings.error("R0802", key.span, message, hint=hint)
             return self.plain(value)
         if declared.type is not None:
@@ -97,7 +96,7 @@ class Samples:
             column = columns.get(name.text)
             if column is None:
                 message = f"`{declared.name}` has no column `{name.text}`"
-                hint = did_you_mean(name.text, columns)
+                hint = self.findings.near(name.text, columns)
                 self.findings.error("R0801", name.span, message, hint=hint)
                 row[name.text] = self.plain(cell)
             else:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.dsl import items as i
 from rulec.dsl.diagnostics import Label
-from rulec.dsl.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,7 +106,7 @@ class Scope:
 
     def unknown(self, span: Span, what: str, name: str, names: Iterable[str]) -> None:
         """Say that there is no such thing, and which one may have been meant."""
-        hint = did_you_mean(name, names)
+        hint = self.findings.near(name, names)
         self.findings.error("R0201", span, f"there is no {what} `{name}`", hint=hint)
 
     def _wrong(self, ident: Ident, item: Named, what: str) -> None:

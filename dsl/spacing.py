@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
-
-from lark import Token
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rulec.dsl import items as i
 from rulec.dsl import syntax as s
-from rulec.dsl.source import Source, Span
+from rulec.dsl.descent import nodes
+
+if TYPE_CHECKING:
+    from lark import Token
 
 _CALLING = frozenset(
     ("NAME", "QUANTIFIER", "_EXPR_OF", "_DECIMAL", "_QUANTITY", "_DEF", "_REF", "_FORMULA")
@@ -41,21 +42,10 @@ def marks_of(file: i.File) -> Marks:
     marks = Marks()
     for item in file.items:
         marks.forced.add(item.span.start)
-        for node in _walk(item):
+        for node in nodes(item):
             _mark(marks, node)
     marks.statements |= marks.forced
     return marks
-
-
-def _walk(root: object) -> Iterator[object]:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            stack.extend(node)
-        elif is_dataclass(node) and not isinstance(node, Span | Source):
-            yield node
-            stack.extend(getattr(node, part.name) for part in fields(node))
 
 
 def _mark(marks: Marks, node: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.findings import one_line
 from rulec.dsl.source import Source, Span
 
 _ESCAPE = re.compile(r"\\(u\{([0-9A-Fa-f]{1,6})\}|.)")
@@ -25,7 +26,7 @@ def read_string(source: Source, start: int, end: int) -> tuple[str, tuple[Diagno
         if digits and _scalar(int(digits, 16)):
             return chr(int(digits, 16))
         place = Span(source, start + 1 + match.start(), start + 1 + match.end())
-        message = f"`{match.group()}` is no escape"
+        message = one_line(f"`{match.group()}` is no escape")
         findings.append(Diagnostic("R0103", message, Label(place, ""), hint=_HINT))
         return ""
 

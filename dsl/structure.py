@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rulec.dsl import checked as c
 from rulec.dsl import regex as r
+from rulec.dsl.cycles import components
 from rulec.dsl.diagnostics import Label
 
 if TYPE_CHECKING:
@@ -154,11 +155,14 @@ class Structure:
             if isinstance(part, c.Optional) and self.nullable(part.body):
                 message = "this can be empty already, so `?` makes it ambiguous"
                 self.findings.error("R0403", part.span, message, hint="drop the `?`")
-            elif isinstance(part, c.Repeat) and (not part.separator or part.low == 0):
-                if self.nullable(part.body, hollow=True):
-                    message = "what is repeated here can be empty, so nobody could count it"
-                    hint = "let the repeated part begin or end with some text"
-                    self.findings.error("R0403", part.span, message, hint=hint)
+            elif isinstance(part, c.Repeat) and self._uncountable(part):
+                message = "what is repeated here can be empty, so nobody could count it"
+                hint = "let the repeated part begin or end with some text"
+                self.findings.error("R0403", part.span, message, hint=hint)
+
+    def _uncountable(self, repeat: c.Repeat) -> bool:
+        clear = bool(repeat.separator) and repeat.low > 0
+        return not clear and self.nullable(repeat.body, hollow=True)
 
     def recursion(self) -> None:
         """Report shapes that contain themselves without a depth, or never end."""
@@ -186,39 +190,3 @@ class Structure:
         hint = f"write `shape {name} up to 6 {{ … }}`"
         related = (Label(self.shapes[name].span, f"`{name}`"),) if inner != name else ()
         self.findings.error("R0406", span, message, hint=hint, related=related)
-
-
-def components(edges: Mapping[str, list[str]]) -> dict[str, int]:
-    """A number for each node, the same for nodes that reach each other."""
-    order: list[str] = []
-    seen: set[str] = set()
-    for root in edges:
-        stack = [(root, iter(edges[root]))] if root not in seen else []
-        seen.add(root)
-        while stack:
-            node, rest = stack[-1]
-            following = next((n for n in rest if n in edges and n not in seen), None)
-            if following is None:
-                order.append(node)
-                stack.pop()
-            else:
-                seen.add(following)
-                stack.append((following, iter(edges[following])))
-    return _gathered(edges, order)
-
-
-def _gathered(edges: Mapping[str, list[str]], order: list[str]) -> dict[str, int]:
-    back: dict[str, list[str]] = {name: [] for name in edges}
-    for name, targets in edges.items():
-        for target in targets:
-            if target in back:
-                back[target].append(name)
-    number: dict[str, int] = {}
-    for count, root in enumerate(reversed(order)):
-        stack = [root] if root not in number else []
-        while stack:
-            node = stack.pop()
-            if node not in number:
-                number[node] = count
-                stack.extend(back[node])
-    return number

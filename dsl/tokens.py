@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lark.lexer import Token
 
 from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.findings import one_line
 from rulec.dsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -280,4 +281,4 @@ class Scanner:
 
     def _wrong(self, code: str, start: int, end: int, message: str, hint: str = "") -> None:
         place = Label(Span(self.source, start, end), "")
-        self.diagnostics.append(Diagnostic(code, message, place, hint=hint))
+        self.diagnostics.append(Diagnostic(code, one_line(message), place, hint=hint))

@@ -37,7 +37,6 @@ class Types:
     units: Units
     findings: Findings
     known: dict[str, c.ScalarType | None] = field(default_factory=dict)
-    open: list[str] = field(default_factory=list)
 
     def scalar(self, type_: s.Type) -> c.ScalarType | None:
         """A type that is no shape; None, with a finding, if it is none."""
@@ -71,16 +70,8 @@ class Types:
 
     def _named(self, item: i.TypeDef) -> c.ScalarType | None:
         name = item.name.text
-        if name in self.open:
-            cycle = " -> ".join((*self.open[self.open.index(name) :], name))
-            message = f"type `{name}` is defined by itself"
-            self.findings.error("R0205", item.name.span, message, label=cycle)
-            self.known[name] = None
         if name not in self.known:
-            self.open.append(name)
-            found = self.scalar(item.type)
-            self.open.pop()
-            self.known.setdefault(name, found)
+            self.known[name] = self.scalar(item.type)
         return self.known[name]
 
     def _written(self, type_: s.Type) -> c.ScalarType | None:

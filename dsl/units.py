@@ -26,7 +26,6 @@ class Units:
     scope: Scope
     findings: Findings
     known: dict[str, tuple[Fraction, Powers]] = field(default_factory=dict)
-    open: list[str] = field(default_factory=list)
 
     def powers(self, measure: tuple[Power, ...]) -> Powers | None:
         """The powers of the units as they are named; None if one is unknown."""
@@ -60,14 +59,7 @@ class Units:
         return self.known[name]
 
     def _derived(self, item: i.Unit) -> tuple[Fraction, Powers]:
-        name = item.name.text
-        fallback: tuple[Fraction, Powers] = (Fraction(1), ((name, 1),))
-        if name in self.open:
-            cycle = " -> ".join((*self.open[self.open.index(name) :], name))
-            message = f"unit `{name}` is defined by itself"
-            self.findings.error("R0205", item.name.span, message, label=cycle)
-            return fallback
-        self.open.append(name)
+        fallback: tuple[Fraction, Powers] = (Fraction(1), ((item.name.text, 1),))
         factor = Fraction(1) if item.factor is None else item.factor.value
         powers = self.powers(item.powers)
         base: Powers = ()
@@ -75,7 +67,6 @@ class Units:
             scale, parts = self.resolved(unit)
             factor *= scale**exponent
             base = multiply(base, tuple((part, power * exponent) for part, power in parts))
-        self.open.pop()
         if powers is None:
             return fallback
         return self._bounded(item, factor), base

@@ -118,7 +118,7 @@ class Rules:
     def _narrowed(self, regs: Sequence[Any], chosen: Iterable[int]) -> Narrower:
         machine = self.machine
         narrower = Narrower(regs, self._domains, machine.folds, machine.lists)
-        narrower.narrow(machine.rules[number].term for number in chosen)
+        narrower.narrow(machine.rules[number].steer for number in chosen)
         return narrower
 
     def _numbers(self, field: Field, regs: Sequence[Any], chosen: Sequence[int]) -> Allowed:
@@ -130,7 +130,7 @@ class Rules:
         near = [
             narrower.value(part.right)
             for number in chosen
-            for part in _conjuncts(self.machine.rules[number].term)
+            for part in _conjuncts(self.machine.rules[number].steer)
             if isinstance(part, terms.Near)
             and part.left == terms.Read(field.register)
             and field.register not in terms.registers(part.right)
@@ -139,6 +139,10 @@ class Rules:
             runs(_shown(region, near, digits + field.shift), digits + field.shift)
             for digits in range(field.least, field.most + 1)
         )
+
+    def by_rule(self, field: Field, regs: Sequence[Any], rule: int) -> Allowed:
+        """What one rule by itself leaves open. Raises `Impossible`."""
+        return self._numbers(field, regs, (rule,))
 
     def _holds(
         self, field: Field, regs: Sequence[Any], word: str, chosen: Iterable[int]

@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 
 from rulec.cli.console import Format, FormatOption, emit, misuse, stdout
 
-_PAGES = files("rulec.cli") / "pages"
+_PAGES = files("rulec.cli.pages")
 
 
 def explain(

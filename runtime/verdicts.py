@@ -1,0 +1,190 @@
+"""Verdicts: what the rules say of a trace, claim by claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias
+
+from rulec.compiler.machine import Field, Machine
+from rulec.compiler.propagate import Impossible
+from rulec.compiler.terms import Gap
+from rulec.runtime.allowed import Rules
+from rulec.runtime.numerals import Allowed, Run
+from rulec.runtime.programs import Closed, Mark, Marks
+
+Outcome: TypeAlias = Literal[
+    "pass", "violate", "vacuous", "unparsed", "too complex", "exhausted"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One rule tested on one place of a trace.
+
+    `start` and `end` are the bytes of the field that settled it. `expected` says what would
+    have been right, `found` what stands there; both are empty where there is nothing to say.
+    """
+
+    rule: str
+    shape: str
+    verdict: Outcome
+    start: int
+    end: int
+    expected: str = ""
+    found: str = ""
+    tier: str = ""
+    because: str = ""
+
+    def to_record(self) -> dict[str, object]:
+        """The claim as JSON has it."""
+        return {
+            "rule": self.rule,
+            "shape": self.shape,
+            "verdict": self.verdict,
+            "start": self.start,
+            "end": self.end,
+            "expected": self.expected or None,
+            "found": self.found or None,
+            "tier": self.tier,
+            "because": self.because or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on a whole trace; `at` is the byte at which an unparsed one stops."""
+
+    verdict: Outcome
+    claims: tuple[Claim, ...] = ()
+    at: int | None = None
+    reason: str = ""
+    rules: str = ""
+
+    def to_record(self) -> dict[str, object]:
+        """The verdict as JSON has it."""
+        return {
+            "verdict": self.verdict,
+            "claims": [claim.to_record() for claim in self.claims],
+            "at": self.at,
+            "reason": self.reason or None,
+            "rules": self.rules,
+        }
+
+
+def in_order(marks: Marks) -> list[Mark]:
+    """A linked list of marks, the earliest first."""
+    found: list[Mark] = []
+    while marks is not None:
+        mark, marks = marks
+        found.append(mark)
+    return found[::-1]
+
+
+def claims(machine: Machine, rules: Rules, marks: Marks, trace: bytes) -> tuple[Claim, ...]:
+    """The claims behind a machine's marks."""
+    return tuple(_claim(machine, rules, mark, trace) for mark in in_order(marks))
+
+
+def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
+    found = trace[mark.start : mark.end].decode("utf-8", "replace")
+    verdict: Any = mark.verdict
+    if mark.rule < 0:
+        expected = "" if verdict != "violate" else "what the text owes"
+        name = machine.labels[mark.label]
+        return Claim(name, name, verdict, mark.start, mark.end, expected, found)
+    rule = machine.rules[mark.rule]
+    expected = found
+    if verdict not in ("pass", "vacuous"):
+        expected = describe_expected(machine, rules, mark)
+    return Claim(
+        rule.name,
+        rule.shape,
+        verdict,
+        mark.start,
+        mark.end,
+        expected,
+        found,
+        rule.tier,
+        rule.because,
+    )
+
+
+def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
+    """What the field that broke a rule should have held, as far as that can be said."""
+    if not isinstance(mark.lex, Closed) or not mark.regs:
+        return ""
+    field = machine.fields[mark.lex.field]
+    if field.kind not in ("number", "date") or field.register not in _near(machine, mark):
+        return ""
+    regs = list(mark.regs)
+    shown = regs[field.digits]
+    regs[field.register] = regs[field.digits] = Gap.UNKNOWN
+    try:
+        allowed = rules.by_rule(field, regs, mark.rule)
+    except Impossible:
+        return ""
+    return describe(field, allowed, shown - field.shift if isinstance(shown, int) else None)
+
+
+def _near(machine: Machine, mark: Mark) -> frozenset[int]:
+    """The registers of the fields that a rule speaks of."""
+    fields = machine.rules[mark.rule].fields
+    return frozenset(machine.fields[number].register for number in fields)
+
+
+def describe(field: Field, allowed: Allowed, digits: int | None = None) -> str:
+    """An allowed set in a few words; `digits` prefers that many fraction digits."""
+    order = range(field.least, field.most + 1)
+    wanted = sorted(order, key=lambda shown: (shown != digits, shown))
+    for shown in wanted:
+        members = allowed[shown - field.least]
+        if members:
+            return " or ".join(_run(field, run, shown) for run in members[:4])
+    return ""
+
+
+def _run(field: Field, run: Run, digits: int) -> str:
+    low, high = show(field, run.low, digits), show(field, run.high, digits)
+    if run.low == run.high:
+        return low
+    step = f" in steps of {show(field, run.step, digits)}" if run.step > 1 else ""
+    return f"{low} to {high}{step}"
+
+
+def show(field: Field, units: int, digits: int) -> str:
+    """A number of units of the last digit, as a trace shows it."""
+    if field.kind == "date":
+        from datetime import date  # noqa: PLC0415 - only dates need it
+
+        return date.fromordinal(units).isoformat()
+    sign = "-" if units < 0 else ""
+    whole, rest = divmod(abs(units), 10**digits)
+    point = f".{rest:0{digits}}" if digits else ""
+    return f"{sign}{whole}{point}" + ("%" if field.shift else "")
+
+
+def exact(value: Fraction) -> str:
+    """An exact number: a decimal where it ends, else a fraction."""
+    bottom = value.denominator
+    for prime in (2, 5):
+        while bottom % prime == 0:
+            bottom //= prime
+    if bottom != 1:
+        return str(value)
+    digits = 0
+    while (value * 10**digits).denominator != 1:
+        digits += 1
+    sign = "-" if value < 0 else ""
+    whole, rest = divmod(abs(int(value * 10**digits)), 10**digits)
+    return f"{sign}{whole}" + (f".{rest:0{digits}}" if digits else "")
+
+
+def overall(found: Sequence[Claim]) -> Iterator[Outcome]:
+    """The verdicts that decide a trace, the gravest first."""
+    steering = [claim.verdict for claim in found if claim.tier != "audit"]
+    if "violate" in steering:
+        yield "violate"
+    if "too complex" in steering:
+        yield "too complex"

@@ -1,0 +1,1 @@
+"""The page of each diagnostic, by its code."""
