@@ -119,13 +119,13 @@ class Builder:
     def _entry(self, lay: Callable[[Trailing], int]) -> Entry:
         return Entry(self.graph, lay)
 
-    def _through(self, ops: Program, then: Entry) -> Entry:
+    def _through(self, ops: Program, then: Entry, *, weight: int = 0) -> Entry:
         """A program, and then on."""
         if not ops:
             return then
 
         def lay(after: Trailing) -> int:
-            node = self.graph.node()
+            node = self.graph.node(weight=weight)
             self.graph.exit(node, ops, then(after))
             return node
 
@@ -415,7 +415,9 @@ class Builder:
         inside = self._entry(prose.entry)
         watches = [self._watching(w, i, inside) for w, i in self.layout.watching[number]]
         prose.watches = tuple(watches)
-        return self._through((Reset((register,)),) if limited else (), inside)
+        if not limited:
+            return inside
+        return self._through((Reset((register,)),), inside, weight=shown.least)
 
     def _watching(
         self, watch: checked.Watch, instance: Instance, inside: Entry

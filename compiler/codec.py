@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from rulec.compiler import machine, regions, terms
+from rulec.compiler.machine import Machine
 
 _TYPES: dict[str, type] = {
     made.__name__: made
@@ -26,6 +28,16 @@ class Malformed(Exception):
 def to_json(value: object) -> bytes:
     """The canonical JSON of a machine."""
     return json.dumps(_encode(value), separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def digest(value: Machine) -> str:
+    """SHA-256 over the canonical JSON of a machine."""
+    return hashlib.sha256(to_json(value)).hexdigest()
+
+
+def with_digest(value: Machine, name: str) -> Machine:
+    """The machine with its digest."""
+    return replace(value, digest=name)
 
 
 def _encode(value: object) -> Any:

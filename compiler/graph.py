@@ -115,6 +115,7 @@ class Graph:
                 pending=draft.pending,
                 prose=draft.prose,
                 escape=draft.escape,
+                lexical=draft.free,
             )
             for index, draft in enumerate(self.drafts)
         )

@@ -294,7 +294,8 @@ class Node:
 
     `exits` lead on to nodes that wait for a byte, `finals` to the end of the trace. `cost` is
     how many bytes the completion policy writes once the current field has ended, the items
-    that are `pending` left aside; None where the trace can't be completed. In prose,
+    that are `pending` left aside; None where the trace can't be completed. A `lexical` node
+    stands in a field that counts its own bytes. In prose,
     `escape` is the node that takes only what makes `=` no equation.
     """
 
@@ -305,6 +306,7 @@ class Node:
     pending: tuple[Pending, ...] = ()
     prose: bool = False
     escape: int | None = None
+    lexical: bool = False
 
 
 END = 0

@@ -139,14 +139,13 @@ def fraction(graph: Graph, field: int, end: Program, target: int) -> int:
 
 def date(graph: Graph, field: int, end: Program, target: int) -> int:
     """The nodes of `YYYY-MM-DD`."""
-    last = graph.node(free=True)
-    graph.exit(last, (EndDate(field), *end), target)
-    node = last
+    node = graph.node()
+    graph.exit(node, (EndDate(field), *end), target)
     for position in reversed(range(10)):
-        before = graph.node(free=True)
+        before = graph.node()
         values = 1 << ord("-") if position in (4, 7) else DIGITS
         graph.edge(before, values, (StepDate(position),), node)
         node = before
-    entry = graph.node(weight=10)
+    entry = graph.node()
     graph.exit(entry, (Begin(field),), node)
     return entry

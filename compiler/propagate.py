@@ -287,6 +287,18 @@ class Narrower:
             raise Impossible
         self._keep(register, regions.scale(regions.at_least(edge), Fraction(sign)))
 
+    def _can(
+        self, relation: str, left: Term, right: Term, register: int, value: Fraction
+    ) -> bool:
+        before = self.open.get(register)
+        self.open[register] = regions.point(value)
+        met = _related(relation, self.value(left), self.value(right))
+        if before is None:
+            del self.open[register]
+        else:
+            self.open[register] = before
+        return met != NOTHING
+
     def _near(self, left: Term, right: Term, digits: object) -> None:
         slack = HALF / 10 ** (digits if isinstance(digits, int) else self._fewest(left))
         around = regions.interval(-slack, slack)

@@ -16,7 +16,7 @@ from rulec.compiler import left, trailing
 from rulec.compiler.automata import Dfa, foreign_digits, utf8_dfa
 from rulec.compiler.graph import Graph
 from rulec.compiler.left import Left
-from rulec.compiler.machine import END, Broken, Edge, Enclosed, Letter, Op, Owe, Program
+from rulec.compiler.machine import END, Broken, Edge, Enclosed, Letter, Op, Owe, Pending, Program
 from rulec.compiler.openers import Openers, openers
 from rulec.compiler.trailing import Trailing
 
@@ -86,6 +86,9 @@ class Prose:
         node = self.nodes.get(state)
         if node is None:
             node = self.nodes[state] = self.graph.node()
+            if self.least:
+                owed = Pending(self.register, self.least, 1)
+                self.graph.drafts[node].pending = (*self.graph.drafts[node].pending, owed)
             self.graph.drafts[node].prose = not state.escape and state.after == trailing.NOTHING
             self._queue.append(state)
         return node

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 
 from rulec.compiler import tiers
 from rulec.compiler.build import Builder
-from rulec.compiler.codec import to_json
+from rulec.compiler.codec import digest, with_digest
 from rulec.compiler.derivatives import TooLarge as TooLargeRegex
 from rulec.compiler.graph import TooManyStates
 from rulec.compiler.machine import Machine
@@ -93,11 +92,10 @@ def _laid(plan: Plan) -> Built:
         labels=tuple(builder.labels),
         watches=tuple(builder.watches),
     )
-    digest = hashlib.sha256(to_json(machine)).hexdigest()
     summaries = tuple(
         dict.fromkeys(
             RuleSummary(rule.name, rule.shape, tier.tier, tier.reason)
             for rule, tier in zip(plan.rules, tiered, strict=True)
         )
     )
-    return Built(replace(machine, digest=digest), summaries, tiers.complaints(plan, tiered))
+    return Built(with_digest(machine, digest(machine)), summaries, tiers.complaints(plan, tiered))

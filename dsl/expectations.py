@@ -10,7 +10,7 @@ from lark.exceptions import UnexpectedToken
 from rulec.dsl.diagnostics import Diagnostic, Label
 from rulec.dsl.findings import one_line
 from rulec.dsl.source import Source, Span
-from rulec.dsl.spelling import closest
+from rulec.dsl.spelling import did_you_mean
 from rulec.dsl.tokens import END, ITEM_STARTS, SYMBOLS, WORDS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SHOWN = {
     "CUT": "`!`",
     "_EXPR_OF": "`expr`",
     "QUANTIFIER": "a name",
-    END: "the end of the file",
+    END: "the next item",
 }
 _SHOWN |= {kind: f"`{text}`" for text, kind in (SYMBOLS | WORDS).items() if kind not in _SHOWN}
 _ITEM = "the next item"
@@ -98,19 +98,21 @@ def _hint(kinds: set[str], token: Token, item: list[Token]) -> str:
     word = str(token)
     if word == "=" and "RELATION" in kinds:
         return "a comparison is written `==`"
-    if word in {"|", "&"} and "OR" in kinds:
-        return "conditions are joined by `and` and `or`"
     if last == "_TEXT":
         return "`text` in a shape needs its regular expression: `text /[a-z]+/`"
     if last == "_PROSE" or (word == "{" and "QUESTION" in kinds):
         return "the braces of a prose are its length; a list of prose is `(p: prose){…}`"
-    if token.type in {"NAME", "LABEL"} or token.type in WORDS.values():
-        words = [text for text, kind in WORDS.items() if kind in kinds]
-        if near := closest(word, words):
-            return f"did you mean `{near}`?"
-    if last in {"CUT"} and "NAME" in kinds:
+    if last == "CUT" and "NAME" in kinds:
         return "a negation is written `not`"
-    return ""
+    return _near(kinds, token)
+
+
+def _near(kinds: set[str], token: Token) -> str:
+    """The keyword that a word may have been meant to be."""
+    if token.type not in {"NAME", "LABEL"} and token.type not in WORDS.values():
+        return ""
+    kinds = kinds | ITEM_STARTS if END in kinds else kinds
+    return did_you_mean(str(token), [text for text, kind in WORDS.items() if kind in kinds])
 
 
 def _shorten(text: str) -> str:

@@ -112,13 +112,24 @@ class _Lender:
             self.findings.error("R0603", item.path.span, message)
             self.broken |= {"<use>"}
             return None
-        text = read(path)
+        text = self._regular(path)
         if isinstance(text, Diagnostic):
             hint = "paths are relative to the file that holds the `use`"
             self.findings.error(text.code, item.path.span, text.message, hint=hint)
             self.broken |= {"<use>"}
             return None
         return text
+
+    def _regular(self, path: Path) -> str | Diagnostic:
+        """The text of an ordinary file: a pipe or a device could keep us waiting."""
+        try:
+            special = path.exists() and not path.is_file()
+        except (OSError, ValueError):
+            special = False
+        if special:
+            message = one_line(f"`{path}` is no file")
+            return Diagnostic("R0206", message, Label(Span(Source(str(path), ""), 0, 0), ""))
+        return read(path)
 
     def _lend(self, source: Source, path: Path, identity: str) -> None:
         parsed = parse(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from rulec.dsl import checked as c
@@ -89,13 +90,8 @@ class Followers:
             case c.Sequence(parts):
                 return self._start_of_parts(parts, _NOTHING)
             case c.Choice(options):
-                start = _NOTHING
-                for option in options:
-                    start = start.or_(self._start(option))
-                return start
-            case c.Optional(body):
-                return self._start(body)
-            case c.Repeat(body):
+                return reduce(Start.or_, (self._start(option) for option in options))
+            case c.Optional(body) | c.Repeat(body):
                 return self._start(body)
 
     def _start_of_slot(self, slot: c.Slot) -> Start:

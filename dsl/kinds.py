@@ -106,15 +106,11 @@ Kind: TypeAlias = (
 
 def kind_of(type_: c.Type | None, dimension: Powers = ()) -> Kind:
     """The kind of a field of this type; `dimension` is that of a quantity."""
+    if simple := _SIMPLE.get(type(type_)):
+        return simple
     match type_:
         case None:
             return Unknown()
-        case c.TextType() | c.ProseType():
-            return Str()
-        case c.DateType():
-            return Day()
-        case c.BoolType():
-            return Bool()
         case c.EnumType(words):
             return Word(words)
         case c.ShapeType(shape):
@@ -137,6 +133,14 @@ def _number_or_name(type_: c.Type, dimension: Powers) -> Kind:
             return Num(dimension)
         case _:
             return Num()
+
+
+_SIMPLE: dict[type, Kind] = {
+    c.TextType: Str(),
+    c.ProseType: Str(),
+    c.DateType: Day(),
+    c.BoolType: Bool(),
+}
 
 
 def describe(kind: Kind) -> str:

@@ -16,7 +16,7 @@ from rulec.dsl.expectations import accepts, unexpected
 from rulec.dsl.item_nodes import ItemNodes
 from rulec.dsl.items import File, Item
 from rulec.dsl.source import Source, Span
-from rulec.dsl.tokens import END, ITEM_STARTS, Comment, Scanner
+from rulec.dsl.tokens import END, ITEM_STARTS, ITEM_WORDS, Comment, Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -94,6 +94,21 @@ class _Checkpoint:
     state: ParserState[Any]
     depth: int
     in_rules: bool
+    sizes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.state = self.state.copy(deepcopy_values=False)
+        self.sizes = tuple(len(_children(value)) for value in self.state.value_stack)
+
+    def resumed(self) -> ParserState[Any]:
+        """The parser as it was: lists that have grown since are cut back."""
+        for value, size in zip(self.state.value_stack, self.sizes, strict=True):
+            del _children(value)[size:]
+        return self.state.copy(deepcopy_values=False)
+
+
+def _children(value: object) -> list[Any]:
+    return value.children if isinstance(value, Tree) else []
 
 
 class _TooDeepError(Exception):
@@ -176,7 +191,7 @@ class _Driver:
         self.item.append(token)
         self.tokens.append(token)
         if self._opens_rules(token):
-            self.checkpoint = _Checkpoint(self._copy(), self.depth, in_rules=False)
+            self.checkpoint = _Checkpoint(self.state, self.depth, in_rules=False)
         return self._next()
 
     def _ends_item(self, token: Token) -> bool:
@@ -185,9 +200,6 @@ class _Driver:
             token.type in ITEM_STARTS and token.type not in table and END in table
         )
 
-    def _copy(self) -> ParserState[Any]:
-        return self.state.copy(deepcopy_values=False)
-
     def _opens_rules(self, token: Token) -> bool:
         first = self.item[0].type if self.item else ""
         return token.type == "_LBRACE" and self.depth == 1 and first in _WITH_RULES
@@ -195,7 +207,7 @@ class _Driver:
     def _before_rule(self, token: Token) -> _Checkpoint | None:
         """The parser as it stands, if a rule begins here; else the last checkpoint."""
         if token.type in _RULE_STARTS and self.checkpoint and self.item[-1].type != "TIER":
-            return _Checkpoint(self._copy(), self.depth, in_rules=True)
+            return _Checkpoint(self.state, self.depth, in_rules=True)
         return self.checkpoint
 
     def _count(self, token: Token) -> None:
@@ -211,17 +223,36 @@ class _Driver:
 
     def _recover(self, token: Token) -> Token:
         """Skip to the next rule of the same shape, to its end, or to the next item."""
+        token = self._overlooked() or token
+        if not self.item:
+            self.item.append(token)
         while token.type != END:
             if self._starts_line(token) and token.type in ITEM_STARTS and self._outside(token):
                 break
             if self.checkpoint and self._resumes(token, self.checkpoint):
                 self._resume(self.checkpoint)
                 return token
-            self._count(token)
+            if token.type == "_RBRACE" or token.type not in _CLOSING or self._inside():
+                self._count(token)
             token = self.scanner.next(None)
+            if len(self.item) == 1:
+                self.item.append(token)
         self.broken.update(_declared(self.item))
         self._begin()
         return token
+
+    def _overlooked(self) -> Token | None:
+        """The start of an item that was taken for a name, since the last one had no end."""
+        for token in reversed(self.item[1:]):
+            start = token.start_pos or 0
+            if str(token) in ITEM_WORDS and self.source.text[start - 1] == "\n":
+                self.scanner.at = start
+                return self.scanner.next(ITEM_STARTS)
+        return None
+
+    def _inside(self) -> bool:
+        """Whether a bracket is open that the item had not opened when it went wrong."""
+        return self.depth > (self.checkpoint.depth if self.checkpoint else 0)
 
     def _starts_line(self, token: Token) -> bool:
         start = token.start_pos or 0
@@ -234,16 +265,12 @@ class _Driver:
 
     def _resumes(self, token: Token, checkpoint: _Checkpoint) -> bool:
         if token.type == "_RBRACE":
-            return self.depth == checkpoint.depth
-        return (
-            token.type in _RULE_STARTS
-            and self.depth == checkpoint.depth
-            and self._starts_line(token)
-        )
+            return self.depth == checkpoint.depth or self._starts_line(token)
+        return token.type in _RULE_STARTS and self._starts_line(token)
 
     def _resume(self, checkpoint: _Checkpoint) -> None:
         self.damaged = self.damaged or not checkpoint.in_rules
-        self.state = checkpoint.state.copy(deepcopy_values=False)
+        self.state = checkpoint.resumed()
         self.depth = checkpoint.depth
 
 

@@ -58,16 +58,11 @@ class Paths:
                 if value is None:
                     return self._lost(term.span)
                 return _at(value, term.span), kind
-            case i.Param():
-                kind = self.model.kind(self.model.values.get(term.text))
-                return c.Parameter(term.text, term.span), kind
-            case i.Input():
-                if isinstance(item.type, tuple):
-                    return c.Parameter(term.text, term.span), Table(term.text)
-                kind = self.model.kind(self.model.values.get(term.text))
-                return c.Parameter(term.text, term.span), kind
-            case i.Names():
+            case i.Names() | i.Input(type=tuple()):
                 return c.Parameter(term.text, term.span), Table(term.text)
+            case i.Param() | i.Input():
+                kind = self.model.kind(self.model.values.get(term.text))
+                return c.Parameter(term.text, term.span), kind
             case None:
                 self._unknown(term)
             case _:

@@ -117,15 +117,11 @@ class Samples:
     def plain(self, value: i.Value) -> object:
         """A value as it is, with numbers as fractions."""
         match value:
-            case s.Number(number):
-                return number
+            case s.Number(plain) | s.Text(plain) | s.Truth(plain):
+                return plain
             case s.Negative(term):
                 inner = self.plain(term)
                 return -inner if isinstance(inner, Fraction) else inner
-            case s.Text(text):
-                return text
-            case s.Truth(truth):
-                return truth
             case i.Array(values):
                 return [self.plain(inner) for inner in values]
             case i.Object(entries):
@@ -137,22 +133,28 @@ class Samples:
 def misfit(type_: c.ScalarType, value: object) -> str:
     """Why a value is none of a type; empty if it is one."""
     match type_:
-        case c.BoolType():
-            return "" if isinstance(value, bool) else "this is not `true` or `false`"
         case c.EnumType(words):
             shown = ", ".join(f'"{word}"' for word in words[:8])
             return "" if value in words else f"this is none of {shown}"
+        case c.DateType(low, high):
+            return _misfit_date(low, high, value)
+        case c.BoolType() | c.TextType() | c.ProseType():
+            return _misfit_plain(type_, value)
+        case _:
+            if not isinstance(value, Fraction):
+                return "this is not a number"
+            return _misfit_number(type_, value)
+
+
+def _misfit_plain(type_: c.BoolType | c.TextType | c.ProseType, value: object) -> str:
+    match type_:
+        case c.BoolType():
+            return "" if isinstance(value, bool) else "this is not `true` or `false`"
         case c.TextType(regex):
             fits = isinstance(value, str) and matches(regex, value)
             return "" if fits else f"this is no text that matches `/{regex}/`"
         case c.ProseType():
             return "" if isinstance(value, str) else "this is not a string"
-        case c.DateType(low, high):
-            return _misfit_date(low, high, value)
-        case _:
-            if not isinstance(value, Fraction):
-                return "this is not a number"
-            return _misfit_number(type_, value)
 
 
 def _misfit_date(low: int | None, high: int | None, value: object) -> str:

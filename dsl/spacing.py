@@ -140,7 +140,7 @@ class Spacing:
             return before in _CALLING and not self.is_group(at)
         if kind == "_LBRACKET":
             return before in _OPERAND
-        return kind == "_DOTS" and self._in_count(at) or self._in_powers(at)
+        return (kind == "_DOTS" and self._in_count(at)) or self._in_powers(at)
 
     def _brace_touches(self, at: int) -> bool:
         if self.is_count(at):

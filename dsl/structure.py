@@ -110,20 +110,18 @@ class Structure:
         is no riddle.
         """
         match element:
-            case c.Literal(text):
-                return not text
-            case c.Pattern(regex):
-                return empty_regex(regex.node)
-            case c.Cut() | c.Optional():
-                return True
-            case c.Slot(_, type_):
-                return self._empty_type(type_, hollow=hollow)
             case c.Sequence(parts):
                 return all(self.nullable(part, hollow=hollow) for part in parts)
             case c.Choice(options):
                 return any(self.nullable(option, hollow=hollow) for option in options)
             case c.Repeat(body, low):
                 return low == 0 or self.nullable(body, hollow=hollow)
+            case c.Slot(_, type_):
+                return self._empty_type(type_, hollow=hollow)
+            case c.Pattern(regex):
+                return empty_regex(regex.node)
+            case c.Literal() | c.Cut() | c.Optional():
+                return not isinstance(element, c.Literal) or not element.text
 
     def _empty_type(self, type_: c.Type, *, hollow: bool) -> bool:
         match type_:

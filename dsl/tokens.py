@@ -210,8 +210,11 @@ class Scanner:
             return self._regex()
         if symbol := _SYMBOL.match(text, at):
             return SYMBOLS[symbol.group()], symbol.end()
-        self._stray(char)
-        return "", at + 1
+        end = at + 1
+        while end < len(text) and text[end] == char:
+            end += 1
+        self._stray(char, end)
+        return "", end
 
     def _word(self, word: str, end: int, fits: Collection[str] | None) -> str:
         text = self.source.text
@@ -274,10 +277,10 @@ class Scanner:
         end = self.source.text.find("\n", self.at)
         return end if end >= 0 else len(self.source.text)
 
-    def _stray(self, char: str) -> None:
+    def _stray(self, char: str, end: int) -> None:
         shown = char if char.isprintable() else f"U+{ord(char):04X}"
         message = f"`{shown}` has no meaning here"
-        self._wrong("R0105", self.at, self.at + 1, message, _FOREIGN.get(char, ""))
+        self._wrong("R0105", self.at, end, message, _FOREIGN.get(char, ""))
 
     def _wrong(self, code: str, start: int, end: int, message: str, hint: str = "") -> None:
         place = Label(Span(self.source, start, end), "")

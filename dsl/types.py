@@ -76,43 +76,56 @@ class Types:
 
     def _written(self, type_: s.Type) -> c.ScalarType | None:
         match type_:
+            case s.IntType() | s.DecimalType() | s.DateType():
+                return self._measured(type_)
+            case s.DefType() | s.RefType() | s.ExprType() | s.FormulaType():
+                return self._of_names(type_)
+            case s.TextType() | s.ProseType() | s.WordsType():
+                return self._spelled(type_)
+            case s.PlainType():
+                return _PLAIN[type_.word]
+            case s.QuantityType():
+                return self._quantity(type_)
+            case s.NamedType():
+                return self.scalar(type_)
+
+    def _measured(
+        self, type_: s.IntType | s.DecimalType | s.DateType
+    ) -> c.IntType | c.DecimalType | c.DateType | None:
+        match type_:
             case s.IntType():
                 return self._int(type_)
             case s.DecimalType():
                 return self._decimal(type_)
             case s.DateType():
-                low, high = self._days(type_)
-                return c.DateType(low, high)
-            case s.WordsType():
-                return self._words(type_)
-            case s.ProseType():
-                return self._prose(type_)
-            case s.PlainType():
-                return _PLAIN[type_.word]
-            case _:
-                return self._named_or_regex(type_)
+                return c.DateType(*self._days(type_))
 
-    def _named_or_regex(self, type_: s.Type) -> c.ScalarType | None:
+    def _of_names(
+        self, type_: s.DefType | s.RefType | s.ExprType | s.FormulaType
+    ) -> c.ScalarType | None:
         match type_:
-            case s.TextType():
-                regex = self.regex(type_.regex)
-                return None if regex is None else c.TextType(regex)
-            case s.ExprType():
-                if type_.names is None:
-                    return c.ExprType()
-                names = self._names(type_.names)
-                return None if names is None else c.ExprType(names)
-            case s.QuantityType():
-                return self._quantity(type_)
             case s.DefType():
                 return self._def(type_)
             case s.RefType():
                 return self._ref(type_)
-            case s.FormulaType():
-                names = self._names(type_.names)
-                return None if names is None else c.FormulaType(names)
-            case _:
-                return None
+            case s.ExprType(None):
+                return c.ExprType()
+            case s.ExprType(ident) | s.FormulaType(ident):
+                names = None if ident is None else self._names(ident)
+                if names is None:
+                    return None
+                over = c.ExprType if isinstance(type_, s.ExprType) else c.FormulaType
+                return over(names)
+
+    def _spelled(self, type_: s.TextType | s.ProseType | s.WordsType) -> c.ScalarType | None:
+        match type_:
+            case s.TextType():
+                regex = self.regex(type_.regex)
+                return None if regex is None else c.TextType(regex)
+            case s.ProseType():
+                return self._prose(type_)
+            case s.WordsType():
+                return self._words(type_)
 
     def _names(self, ident: s.Ident) -> str | None:
         found = self.scope.find(ident, i.Names)

@@ -9,7 +9,6 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -71,10 +70,10 @@ class Answer:
             start = len(raw[: claim.start].decode("utf-8", "replace"))
             end = len(raw[: claim.end].decode("utf-8", "replace"))
             text.stylize("bold red" if claim.verdict == "violate" else "green", start, end)
-        for claim in self.wrong:
-            text.append(f"\n✗ {claim.rule}: expected {claim.expected}", style="red")
         if self.output.stop == "length":
             text.append(" …", style="dim")
+        for claim in self.wrong:
+            text.append(f"\n✗ {claim.rule}: expected {claim.expected}", style="red")
         return text
 
 
@@ -149,7 +148,6 @@ def main() -> None:
     options.add_argument("--model", type=Path, required=True)
     options.add_argument("--tokens", type=int, default=96, help="the limit for each answer")
     chosen = options.parse_args()
-    torch.manual_seed(0)
     console = Console()
     with console.status("loading the model and compiling the rules"):
         writer = Writer(chosen.model)

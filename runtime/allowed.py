@@ -9,6 +9,7 @@ from typing import Any
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.machine import Field, Machine
+from rulec.compiler.plan import deep_folds, deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.regions import NOTHING, Region
 from rulec.compiler.terms import Gap, Term, Value
@@ -25,7 +26,10 @@ class Rules:
         self._domains.update(
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
         )
-        self._beside = tuple(self._neighbours(field) for field in machine.fields)
+        self._beside = {f.register: self._neighbours(f) for f in machine.fields}
+        self._reads = {
+            f.register: self._seen(self._beside[f.register]) for f in machine.fields
+        }
 
     def _neighbours(self, field: Field) -> tuple[int, ...]:
         """The rules that can bear on a field, directly or through other fields."""
@@ -38,6 +42,29 @@ class Rules:
                 queue.extend(new)
         rules = self.machine.rules
         return tuple(sorted(number for number in found if rules[number].tier != "audit"))
+
+    def _seen(self, rules: tuple[int, ...]) -> tuple[int, ...]:
+        """The registers on which what some rules leave open depends."""
+        machine = self.machine
+        found: set[int] = set()
+        for number in rules:
+            steer = machine.rules[number].steer
+            found |= deep_registers(steer, machine.folds)
+            for fold in deep_folds(steer, machine.folds):
+                spec = machine.folds[fold]
+                found.add(spec.register)
+                for list_ in (machine.lists[spec.list], machine.lists[spec.outer]):
+                    found |= {list_.count, list_.phase}
+            found |= {f.digits for f in machine.fields if number in f.rules}
+        return tuple(sorted(found))
+
+    def beside(self, field: Field) -> tuple[int, ...]:
+        """The rules that can bear on a field."""
+        return self._beside[field.register]
+
+    def seen(self, field: Field, regs: Sequence[Any]) -> tuple[Any, ...]:
+        """The values on which a field's allowed set depends."""
+        return tuple(regs[register] for register in self._reads[field.register])
 
     # --- values ---
 
@@ -111,7 +138,7 @@ class Rules:
 
     def _chosen(self, field: Field) -> tuple[tuple[int, ...], ...]:
         """All rules that steer; and those alone that masks keep, should nothing be left."""
-        beside = self._beside[self.machine.fields.index(field)]
+        beside = self._beside[field.register]
         kept = tuple(n for n in beside if self.machine.rules[n].tier == "mask")
         return (beside, kept) if kept != beside else (beside,)
 
@@ -140,9 +167,9 @@ class Rules:
             for digits in range(field.least, field.most + 1)
         )
 
-    def by_rule(self, field: Field, regs: Sequence[Any], rule: int) -> Allowed:
-        """What one rule by itself leaves open. Raises `Impossible`."""
-        return self._numbers(field, regs, (rule,))
+    def by_rules(self, field: Field, regs: Sequence[Any], rules: tuple[int, ...]) -> Allowed:
+        """What some rules by themselves leave open; nothing where they can't hold."""
+        return self._numbers(field, regs, rules)
 
     def _holds(
         self, field: Field, regs: Sequence[Any], word: str, chosen: Iterable[int]

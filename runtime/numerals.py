@@ -115,12 +115,13 @@ def feasible(field: Field, phase: Phase, numeral: Numeral) -> bool:
     if phase == "sign":
         return any(hits(members, -DIGITS, -1) for members in numeral.allowed)
     return any(
-        _meets(numeral, to_come, numeral.allowed[shown - field.least])
+        meets(numeral, to_come, numeral.allowed[shown - field.least])
         for to_come, shown in endings(field, phase, numeral)
     )
 
 
-def _meets(numeral: Numeral, to_come: int, members: Runs) -> bool:
+def meets(numeral: Numeral, to_come: int, members: Runs) -> bool:
+    """Whether a member shows the number's digits and then `to_come` others."""
     low = numeral.mantissa * 10**to_come
     high = min(low + 10**to_come - 1, DIGITS)
     if low > high:

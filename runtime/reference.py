@@ -80,6 +80,10 @@ class Reference:
             table = self._tables[node] = _by_byte(self.machine.nodes[node].edges)
         return table
 
+    def bytes_of(self, node: int) -> list[int]:
+        """The bytes for which a node has edges."""
+        return [byte for byte, edges in enumerate(self.edges(node)) if edges]
+
     def start(self, inputs: Mapping[int, Value]) -> Config:
         """Before the first byte; `inputs` are the values of the parameters' registers."""
         regs: list[Any] = list(self.machine.initial)

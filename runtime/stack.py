@@ -11,7 +11,7 @@ from rulec.compiler.evaluate import compute
 from rulec.compiler.machine import ExprPhase, Part
 from rulec.compiler.places import DIGITS
 from rulec.compiler.regions import Region
-from rulec.compiler.terms import Gap
+from rulec.compiler.terms import LIMIT, Gap
 
 FRACTION = 6
 """Fraction digits that a number in an expression may show."""
@@ -171,6 +171,20 @@ def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
                 yield text + rest
 
 
+def indifferent(stack: Stack) -> bool:
+    """Whether the operand under way may be any number: times zero, the rest can be completed."""
+    if stack.region is None:
+        return True
+    term = stack.levels[-1].term
+    if stack.levels[-1].times not in ("", "*") or isinstance(term, Gap):
+        return False
+    if term is not None and max(abs(term.numerator) * DIGITS, term.denominator * 10**6) > LIMIT:
+        return False
+    zero = stack._replace(mantissa=0, fraction=0, held=None)
+    done = _written(zero, "int", ")" * (len(stack.levels) - 1))
+    return done is not None and _rest(done, stack.region) is not None
+
+
 def completable(stack: Stack, phase: ExprPhase) -> bool:
     """Whether the policy can still end the expression."""
     return next(completions(stack, phase), None) is not None
@@ -199,11 +213,13 @@ def _written(stack: Stack, phase: str, text: str) -> Stack | None:
 
 def _rest(stack: Stack, region: Region | None) -> str | None:
     """What must be added to reach the region; None where that can't be written."""
+    if region is None:
+        return ""
     total = _total(stack)
-    if isinstance(total, Gap):
+    if isinstance(total, Gap) or not region:
         return None
-    if not region or regions.contains(region, total):
-        return None if region == () else ""
+    if regions.contains(region, total):
+        return ""
     missing = min((_towards(piece, total) - total for piece in region), key=_size)
     size = abs(missing)
     if size.numerator > DIGITS or size.denominator > DIGITS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import LongTensor, Tensor
+
+    from rulec.compiler import Pack
 
 
 class Guide(Masking, Protocol):
@@ -157,3 +160,50 @@ class RulesProcessor(LogitsProcessor):  # type: ignore[misc]
             return True
         start = len(self._prompt[0])
         return [row[:start] for row in ids] != self._prompt
+
+
+def rules_processor(
+    pack: Pack,
+    *,
+    inputs: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
+    budget: int | None = None,
+    prompt_length: int | None = None,
+    drafts: bool = False,
+    audit_commit: bool = False,
+) -> RulesProcessor:
+    """A processor for the rules of a pack.
+
+    Args:
+        pack: made for the model's vocabulary.
+        inputs: params and inputs of the request; or one mapping a prompt, whose sequences stand
+            side by side in the batch, as transformers expands them.
+        budget: the tokens within which each trace is completed; give `max_new_tokens`.
+        prompt_length: see `RulesProcessor`.
+        drafts: see `RulesProcessor`.
+        audit_commit: let `commit` rules be broken; `rulec.runtime.verify` finds where.
+
+    Raises:
+        ValueError: if the pack has `commit` rules, which need rollback, and `audit_commit` is
+            not given.
+    """
+    from rulec.runtime import Session  # noqa: PLC0415
+
+    loose = sorted({rule.name for rule in pack.machine.rules if rule.tier == "commit"})
+    if loose and not audit_commit:
+        raise ValueError(
+            f"the rules {', '.join(loose)} are kept by rollback, which `model.generate` lacks; "
+            "use `rulec.runtime.generate`, or pass `audit_commit=True` to let them be broken"
+        )
+
+    def begin(row: int, rows: int) -> Guide:
+        if inputs is None or isinstance(inputs, Mapping):
+            return Session(pack, inputs=inputs, budget=budget)
+        return Session(pack, inputs=inputs[row * len(inputs) // rows], budget=budget)
+
+    return RulesProcessor(
+        begin,
+        size=pack.vocabulary.size,
+        ends=pack.vocabulary.ends,
+        prompt_length=prompt_length,
+        drafts=drafts,
+    )

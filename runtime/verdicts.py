@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 from rulec.compiler.machine import Field, Machine
-from rulec.compiler.propagate import Impossible
 from rulec.compiler.terms import Gap
 from rulec.runtime.allowed import Rules
 from rulec.runtime.numerals import Allowed, Run
@@ -121,10 +120,7 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     regs = list(mark.regs)
     shown = regs[field.digits]
     regs[field.register] = regs[field.digits] = Gap.UNKNOWN
-    try:
-        allowed = rules.by_rule(field, regs, mark.rule)
-    except Impossible:
-        return ""
+    allowed = rules.by_rules(field, regs, (mark.rule,))
     return describe(field, allowed, shown - field.shift if isinstance(shown, int) else None)
 
 
@@ -138,7 +134,7 @@ def describe(field: Field, allowed: Allowed, digits: int | None = None) -> str:
     """An allowed set in a few words; `digits` prefers that many fraction digits."""
     order = range(field.least, field.most + 1)
     wanted = sorted(order, key=lambda shown: (shown != digits, shown))
-    for shown in wanted:
+    for shown in wanted if allowed else ():
         members = allowed[shown - field.least]
         if members:
             return " or ".join(_run(field, run, shown) for run in members[:4])

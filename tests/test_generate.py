@@ -15,6 +15,9 @@ from rulec.runtime.context import Context
 from rulec.runtime.generate import generate
 from rulec.runtime.logits import apply_mask, constrain, words_for
 
+# More threads than cores wait for each other when several test processes run.
+torch.set_num_threads(1)
+
 SIZE = 37
 WIDTH = 40
 END = 36

@@ -12,6 +12,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessorList
 from rulec.runtime.generate import generate
 from rulec.runtime.transformers import RulesProcessor
 
+# More threads than cores wait for each other when several test processes run.
+torch.set_num_threads(1)
+
 SIZE = 37
 WIDTH = 40
 END = 36

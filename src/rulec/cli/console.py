@@ -73,6 +73,13 @@ def emit(record: Mapping[str, object]) -> None:
     typer.echo(json.dumps(record))
 
 
+def given(path: Path) -> Path:
+    """A file or `-`, which is stdin; anything else ends the verb."""
+    if str(path) != "-" and not path.is_file():
+        misuse(f"{path}: no such file")
+    return path
+
+
 def misuse(message: str) -> NoReturn:
     """Say what is wrong with the call, and leave."""
     text = Text("error: ", style=_STYLES["error"])

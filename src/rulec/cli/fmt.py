@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rulec import dsl
-from rulec.cli.console import Exit, Format, FormatOption, emit, misuse, show, stderr
+from rulec.cli.console import Exit, Format, FormatOption, emit, given, misuse, show, stderr
 from rulec.dsl.diagnostics import Diagnostic
 
 
@@ -18,9 +18,6 @@ def fmt(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             help="The .rules files; - reads stdin and writes stdout.",
         ),
     ],
@@ -32,7 +29,7 @@ def fmt(
     """Format rulesets in place, comments kept."""
     changed: list[str] = []
     found: list[Diagnostic] = []
-    for path in files:
+    for path in map(given, files):
         text = _read(path)
         result = dsl.format_text(text, str(path))
         if not isinstance(result, str):

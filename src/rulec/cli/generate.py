@@ -24,6 +24,7 @@ from rulec.cli.console import (
 from rulec.cli.request import WithOption, read_inputs
 from rulec.cli.stages import output_record
 from rulec.compiler.vocabulary import VocabularyError
+from rulec.runtime.inputs import BadInput
 
 if TYPE_CHECKING:
     from rulec.runtime.generate import OnToken, Output
@@ -72,7 +73,7 @@ def generate(
                 seed=seed,
                 on_token=_mover(bar, number),
             )
-    except (OSError, ValueError, VocabularyError) as error:
+    except (OSError, ValueError, VocabularyError, BadInput) as error:
         misuse(str(error))
     for index, output in enumerate(outputs):
         if form is Format.json:

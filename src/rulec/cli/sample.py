@@ -9,6 +9,7 @@ import typer
 from rulec import runtime
 from rulec.cli.console import Format, FormatOption, RulesFile, emit, misuse, sound, steps
 from rulec.cli.request import WithOption, read_inputs
+from rulec.runtime.inputs import BadInput
 
 
 def sample(
@@ -25,7 +26,7 @@ def sample(
         for index in range(number):
             try:
                 trace = runtime.sample(machine, seed + index, inputs)
-            except ValueError as error:
+            except BadInput as error:
                 misuse(str(error))
             text = trace.decode("utf-8", "replace")
             if form is Format.json:

@@ -11,7 +11,7 @@ from rulec import compiler, dsl
 from rulec.compiler import Machine, RuleSummary
 from rulec.dsl.checked import Ruleset
 from rulec.dsl.diagnostics import Diagnostic
-from rulec.runtime import Claim
+from rulec.runtime.verdicts import Claim
 
 if TYPE_CHECKING:
     from rulec.runtime.generate import Output
@@ -68,6 +68,8 @@ def claim_line(claim: Claim) -> str:
         line += f", expected {claim.expected}"
     if claim.found:
         line += f", found {claim.found}"
+    if claim.because and claim.verdict == "violate":
+        line += f" ({claim.because})"
     return line
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from rulec import dsl, runtime
+from rulec import dsl
 from rulec.cli.console import (
     Exit,
     Format,
@@ -20,10 +20,11 @@ from rulec.cli.console import (
     steps,
 )
 from rulec.cli.stages import FINE, claim_line, inspect
-from rulec.compiler import Machine
 from rulec.dsl.checked import Sample
 from rulec.dsl.diagnostics import Diagnostic, Label
-from rulec.runtime import Verdict
+from rulec.runtime.inputs import BadInput
+from rulec.runtime.verdicts import Verdict
+from rulec.runtime.verify import Verifier
 
 
 def test(files: RulesFiles, form: FormatOption = Format.text) -> None:
@@ -63,21 +64,22 @@ def _run(path: Path) -> tuple[int, tuple[Diagnostic, ...]]:
     if report.ruleset is None or report.machine is None or broken(report.diagnostics):
         return 0, report.diagnostics
     samples = report.ruleset.samples
+    verifier = Verifier(report.machine)
     findings = [*report.diagnostics]
     with steps(f"testing {path}", len(samples)) as bar:
         for number, sample in enumerate(samples, 1):
-            found = _judge(report.machine, sample)
+            found = _judge(verifier, sample)
             if found is not None:
                 findings.append(found)
             bar.reach(number)
     return len(samples), tuple(findings)
 
 
-def _judge(machine: Machine, sample: Sample) -> Diagnostic | None:
+def _judge(verifier: Verifier, sample: Sample) -> Diagnostic | None:
     """What is wrong with a sample, if anything."""
     try:
-        verdict = runtime.verify(machine, sample.trace.encode("utf-8"), sample.inputs)
-    except ValueError as error:
+        verdict = verifier(sample.trace.encode("utf-8"), sample.inputs)
+    except BadInput as error:
         message = "the request of this sample is refused"
         return Diagnostic("R0814", message, Label(sample.span, str(error)))
     broken_rules = [claim.rule for claim in verdict.claims if claim.verdict == "violate"]
@@ -98,5 +100,7 @@ def _judge_accepted(sample: Sample, verdict: Verdict) -> Diagnostic | None:
     if verdict.verdict in FINE:
         return None
     reasons = [claim_line(claim) for claim in verdict.claims if claim.verdict == "violate"]
-    message = f"this sample should be accepted: {verdict.verdict}"
+    if verdict.reason:
+        reasons.append(f"at byte {verdict.at}: {verdict.reason}")
+    message = f"this sample should be accepted, and its verdict is `{verdict.verdict}`"
     return Diagnostic("R0811", message, Label(sample.span, "; ".join(reasons)))

@@ -12,7 +12,6 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.text import Text
 
-from rulec import runtime
 from rulec.cli.console import (
     Exit,
     Format,
@@ -20,6 +19,7 @@ from rulec.cli.console import (
     RulesFile,
     counted,
     emit,
+    given,
     misuse,
     sound,
     stderr,
@@ -28,8 +28,9 @@ from rulec.cli.console import (
 )
 from rulec.cli.request import Inputs, RequestError, WithOption, parse_json, read_inputs
 from rulec.cli.stages import FINE, claim_line
-from rulec.compiler import Machine
-from rulec.runtime import Verdict
+from rulec.runtime.inputs import BadInput
+from rulec.runtime.verdicts import Verdict
+from rulec.runtime.verify import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,6 @@ def verify(
         Path,
         typer.Argument(
             metavar="TRACES",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             help="JSON lines with a trace each; - reads stdin.",
         ),
     ],
@@ -69,12 +67,12 @@ def verify(
     A line may bring its own inputs in a member `with`.
     """
     inputs = read_inputs(request)
-    machine = sound(file).machine
+    verifier = Verifier(sound(file).machine)
     tally: Counter[str] = Counter()
-    size = None if str(traces) == "-" else traces.stat().st_size
+    size = None if str(given(traces)) == "-" else traces.stat().st_size
     with _opened(traces) as stream, steps("verifying", size) as bar:
         for line in _whole(stream) if plain else _lines(stream, field):
-            tally[_judge(machine, line, inputs, traces, form)] += 1
+            tally[_judge(verifier, line, inputs, traces, form)] += 1
             bar.reach(line.read)
     if form is Format.text:
         kinds = ", ".join(f"{count} {verdict}" for verdict, count in tally.most_common())
@@ -130,13 +128,15 @@ def _parse(raw: bytes, field: str) -> tuple[bytes, Inputs | None]:
     return trace.encode("utf-8", "surrogatepass"), inputs
 
 
-def _judge(machine: Machine, line: Line, inputs: Inputs, traces: Path, form: Format) -> str:
+def _judge(verifier: Verifier, line: Line, inputs: Inputs, traces: Path, form: Format) -> str:
     """Print what there is to say about a line, and return its verdict."""
     verdict, error = None, line.error
     if not error:
         try:
-            verdict = runtime.verify(machine, line.trace, inputs | (line.inputs or {}))
-        except ValueError as refused:
+            verdict = verifier(line.trace, inputs | (line.inputs or {}))
+        except BadInput as refused:
+            if line.inputs is None:
+                misuse(f"--with: {refused}")
             error = str(refused)
     if verdict is None:
         stderr().print(f"{traces}:{line.number}: {error}")
@@ -154,6 +154,8 @@ def _show(number: int, verdict: Verdict) -> None:
     fine = verdict.verdict in FINE
     text = Text(f"{number}: ")
     text.append(verdict.verdict, style="green" if fine else "bold red")
+    if verdict.reason:
+        text.append(f" at byte {verdict.at}: {verdict.reason}")
     for claim in verdict.claims:
         if claim.verdict not in FINE:
             text.append(f"\n  {claim_line(claim)}")

@@ -1,0 +1,208 @@
+"""A machine fitted to a vocabulary: which tokens each control state lets through.
+
+For every posture of a reading there is a row: the tokens that are allowed whatever the registers
+hold, and those for which it depends on them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rulec.compiler.machine import Machine
+from rulec.compiler.skeleton import Posture, Skeleton
+
+Words: TypeAlias = NDArray[np.uint32]
+Ids: TypeAlias = NDArray[np.int32]
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The bytes of a vocabulary.
+
+    Token `t` writes `data[offsets[t]:offsets[t + 1]]`; ids that write nothing are empty. `size`
+    is the width of the logits.
+    """
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    size: int
+
+    @classmethod
+    def of(cls, tokens: tuple[bytes | None, ...], size: int) -> TokenTable:
+        """The table of some tokens."""
+        lengths = [len(token or b"") for token in tokens]
+        offsets = np.zeros(size + 1, np.int64)
+        offsets[1 : len(tokens) + 1] = np.cumsum(lengths)
+        offsets[len(tokens) + 1 :] = offsets[len(tokens)]
+        data = np.frombuffer(b"".join(token or b"" for token in tokens), np.uint8)
+        return cls(data, offsets, size)
+
+    @property
+    def words(self) -> int:
+        """32-bit words of a mask."""
+        return (self.size + 31) // 32
+
+    def bytes(self, token: int) -> bytes:
+        """What a token writes."""
+        return self.data[self.offsets[token] : self.offsets[token + 1]].tobytes()
+
+    def beginning_with(self, text: bytes) -> list[int]:
+        """The tokens whose bytes begin with `text`."""
+        starts = self.offsets[:-1]
+        fitting = np.flatnonzero(np.diff(self.offsets) >= len(text))
+        for place, byte in enumerate(text):
+            fitting = fitting[self.data[starts[fitting] + place] == byte]
+        return fitting.tolist()  # type: ignore[no-any-return]
+
+    @cached_property
+    def _by_length(self) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
+        """Ids that write something, the longest first; their starts; how many exceed a length."""
+        lengths = np.diff(self.offsets)
+        ids = np.argsort(-lengths, kind="stable").astype(np.int32)
+        ids = ids[lengths[ids] > 0]
+        longest = int(lengths.max(initial=0))
+        beyond = np.array([int((lengths > n).sum()) for n in range(longest + 1)], np.int64)
+        return ids, self.offsets[:-1][ids], beyond
+
+    @cached_property
+    def _first(self) -> NDArray[np.uint8]:
+        """The first byte of every token, the longest token first."""
+        return self.data[self._by_length[1]]
+
+    def walk(self, steps: Steps, start: int) -> tuple[Ids, NDArray[np.int32]]:
+        """The tokens that live, and the stance behind each of them."""
+        ids, starts, beyond = self._by_length
+        stances = steps.first(start)[self._first]
+        alive = np.flatnonzero(stances)
+        stances = stances[alive]
+        done_ids: list[Ids] = []
+        done: list[NDArray[np.int32]] = []
+        position = 1
+        while len(alive):
+            going = int(np.searchsorted(alive, beyond[min(position, len(beyond) - 1)]))
+            done_ids.append(ids[alive[going:]])
+            done.append(stances[going:])
+            alive, stances = alive[:going], stances[:going]
+            stances = steps.after(stances, self.data[starts[alive] + position])
+            kept = stances > 0
+            if not kept.all():
+                alive, stances = alive[kept], stances[kept]
+            position += 1
+        if not done:
+            return ids[:0], stances[:0]
+        return np.concatenate(done_ids), np.concatenate(done)
+
+
+class Steps:
+    """The steps of a skeleton as a table that fills as it is used."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self.skeleton = skeleton
+        self._table = np.full((64, 256), UNKNOWN, np.int32)
+        self._table[0] = 0
+
+    def first(self, start: int) -> NDArray[np.int32]:
+        """The stances behind each of the 256 bytes."""
+        every = np.arange(256, dtype=np.uint8)
+        return self.after(np.full(256, start, np.int32), every)
+
+    def after(
+        self, stances: NDArray[np.int32], values: NDArray[np.uint8]
+    ) -> NDArray[np.int32]:
+        """The stances behind one more byte each."""
+        self._grow()
+        found = self._table[stances, values]
+        missing = np.flatnonzero(found == UNKNOWN)
+        if len(missing):
+            pairs = np.unique(stances[missing].astype(np.int64) * 256 + values[missing])
+            made = [(pair, self.skeleton.step(*divmod(pair, 256))) for pair in pairs.tolist()]
+            self._grow()
+            for pair, after in made:
+                self._table[divmod(pair, 256)] = after
+            found = self._table[stances, values]
+        return found
+
+    def _grow(self) -> None:
+        needed = len(self.skeleton.stances)
+        if needed > len(self._table):
+            more = np.full((max(needed, 2 * len(self._table)), 256), UNKNOWN, np.int32)
+            more[: len(self._table)] = self._table
+            self._table = more
+
+
+@dataclass(frozen=True)
+class Row:
+    """The tokens of one posture.
+
+    `bits` are those that are always allowed; `open` those that depend on registers, in the order
+    of their bytes.
+    """
+
+    bits: Words
+    open: Ids
+
+
+class Fitter:
+    """Makes rows, and keeps what they share."""
+
+    def __init__(self, machine: Machine, table: TokenTable) -> None:
+        self.table = table
+        self.skeleton = Skeleton(machine)
+        self._steps = Steps(self.skeleton)
+
+    def row(self, posture: Posture) -> Row:
+        """The row of a posture."""
+        ids, stances = self.table.walk(self._steps, self.skeleton.stance(posture))
+        certain = self._of(self.skeleton.certain)[stances].astype(bool)
+        return Row(
+            pack_bits(ids[certain], self.table), in_byte_order(ids[~certain], self.table)
+        )
+
+    def costs(self, posture: Posture) -> NDArray[np.int32]:
+        """Bytes to the end behind each token, -1 where that depends on registers."""
+        ids, stances = self.table.walk(self._steps, self.skeleton.stance(posture))
+        found = np.full(self.table.size, -1, np.int32)
+        found[ids] = self._of(self.skeleton.cost)[stances]
+        return found
+
+    def _of(self, what: Callable[[int], int]) -> NDArray[np.int32]:
+        return np.array([what(n) for n in range(len(self.skeleton.stances))], np.int32)
+
+    def postures(self) -> Iterator[Posture]:
+        """Every posture that a reading can take, breadth first."""
+        skeleton = self.skeleton
+        queue = deque([skeleton.begin()])
+        seen_stances = {queue[0]}
+        seen: set[Posture] = set()
+        while queue:
+            here = queue.popleft()
+            for posture, _ in sorted(skeleton.stances[here], key=repr):
+                if posture in seen:
+                    continue
+                seen.add(posture)
+                yield posture
+                alone = skeleton.stance(posture)
+                for after in sorted({int(n) for n in self._steps.first(alone)} - {0}):
+                    if after not in seen_stances:
+                        seen_stances.add(after)
+                        queue.append(after)
+
+
+def pack_bits(ids: Ids, table: TokenTable) -> Words:
+    """A mask with the bits of some tokens: bit `t % 32` of word `t // 32` is token `t`."""
+    flags = np.zeros(table.words * 32, np.uint8)
+    flags[ids] = 1
+    return np.packbits(flags, bitorder="little").view("<u4").astype(np.uint32)
+
+
+def in_byte_order(ids: Ids, table: TokenTable) -> Ids:
+    """The tokens in the order of their bytes, so that neighbours share what they begin with."""
+    return np.array(sorted(ids.tolist(), key=table.bytes), np.int32)

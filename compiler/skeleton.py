@@ -1,0 +1,196 @@
+"""Control without registers: what a byte can lead to, and whether that is certain.
+
+A *posture* is where a reading stands: its node, and the nodes of the watches under way. A
+*stance* is a set of postures, each certain or only possible: certain ones are reached whatever
+the registers hold. Stances are numbered as they are found; 0 is the empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from rulec.compiler import machine as m
+from rulec.compiler.machine import Edge, Machine, Program
+
+Subs: TypeAlias = tuple[tuple[int, frozenset[int]], ...]
+"""Watches under way: the number of each, and the nodes where it may be."""
+
+
+class Posture(NamedTuple):
+    """Where a reading stands."""
+
+    node: int
+    subs: Subs = ()
+
+
+Stance: TypeAlias = frozenset[tuple[Posture, bool]]
+
+_ALWAYS = (
+    m.Step,
+    m.EndNumber,
+    m.EndOperand,
+    m.StepDate,
+    m.StepWord,
+    m.StepExpr,
+    m.EndExpr,
+    m.Letter,
+    m.Enclosed,
+    m.Enough,
+)
+
+
+class Skeleton:
+    """The control of a machine, followed without registers."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.stances: list[Stance] = [frozenset()]
+        self._numbers: dict[Stance, int] = {frozenset(): 0}
+        self._tables: dict[int, list[tuple[Edge, ...]]] = {}
+        self._steps: dict[tuple[int, tuple[tuple[Edge, ...], ...]], int] = {}
+        self._arrivals: dict[tuple[int, bool], tuple[tuple[int, bool, bool], ...]] = {}
+
+    def begin(self) -> int:
+        """The stance before the first byte."""
+        reached = self._arrive(self.machine.start, False)
+        return self._number(frozenset((Posture(node), sure) for node, sure, _ in reached))
+
+    def stance(self, posture: Posture) -> int:
+        """The stance of one certain posture."""
+        return self._number(frozenset({(posture, True)}))
+
+    def _number(self, stance: Stance) -> int:
+        number = self._numbers.get(stance)
+        if number is None:
+            number = self._numbers[stance] = len(self.stances)
+            self.stances.append(stance)
+        return number
+
+    def step(self, number: int, byte: int) -> int:
+        """The stance behind one more byte."""
+        stance = self.stances[number]
+        taken = tuple(
+            self._edges(node)[byte] for posture, _ in stance for node in _nodes(posture)
+        )
+        started = tuple(
+            self._edges(node)[byte]
+            for edges in taken
+            for edge in edges
+            for watch in edge.starts
+            for node, _, _ in self._arrive(self.machine.watches[watch].entry, True)
+        )
+        key = number, (*taken, *started)
+        if key not in self._steps:
+            self._steps[key] = self._number(frozenset(self._stepped(stance, byte)))
+        return self._steps[key]
+
+    def _edges(self, node: int) -> list[tuple[Edge, ...]]:
+        table = self._tables.get(node)
+        if table is None:
+            table = self._tables[node] = [()] * 256
+            for edge in self.machine.nodes[node].edges:
+                for byte in range(256):
+                    if edge.bytes >> byte & 1:
+                        table[byte] = (*table[byte], edge)
+        return table
+
+    def _stepped(self, stance: Stance, byte: int) -> Iterator[tuple[Posture, bool]]:
+        found: dict[Posture, bool] = {}
+        for posture, certain in stance:
+            for edge in self._edges(posture.node)[byte]:
+                for after, sure in self._follow(posture, edge, byte):
+                    found[after] = found.get(after, False) or (certain and sure)
+        return iter(found.items())
+
+    def _follow(
+        self, posture: Posture, edge: Edge, byte: int
+    ) -> Iterator[tuple[Posture, bool]]:
+        if any(isinstance(op, m.Broken) for op in edge.ops):
+            return
+        sure = not self._may_die(edge.ops)
+        if edge.watched:
+            for after, known in self._watch(posture, edge, byte):
+                yield after, sure and known
+            return
+        for node, known, _ in self._arrive(edge.target, False):
+            yield Posture(node), sure and known
+
+    def _arrive(self, node: int, observer: bool) -> tuple[tuple[int, bool, bool], ...]:
+        """The nodes behind the exits: (node, whether that is certain, whether past a cut)."""
+        key = node, observer
+        if key not in self._arrivals:
+            self._arrivals[key] = tuple(self._exits(node, observer))
+        return self._arrivals[key]
+
+    def _exits(self, node: int, observer: bool) -> Iterator[tuple[int, bool, bool]]:
+        spec = self.machine.nodes[node]
+        if spec.edges:
+            yield node, True, False
+        for way in spec.exits:
+            sure = not self._may_die(way.ops)
+            cut = any(isinstance(op, m.Cut) for op in way.ops)
+            for after, known, past in self._arrive(way.target, observer):
+                yield after, sure and known, cut or past
+
+    def _watch(
+        self, posture: Posture, edge: Edge, byte: int
+    ) -> Iterator[tuple[Posture, bool]]:
+        subs: list[tuple[int, frozenset[int]]] = []
+        held = dict(posture.subs)
+        captured: set[int] = set()
+        for watch in sorted({*held, *edge.starts}):
+            nodes = set(held.get(watch, ()))
+            if watch in edge.starts:
+                entry = self.machine.watches[watch].entry
+                nodes |= {node for node, _, _ in self._arrive(entry, True)}
+            reached = [found for node in nodes for found in self._observed(node, byte)]
+            if any(past for _, past in reached):
+                captured |= {node for node, _ in reached}
+            elif reached:
+                subs.append((watch, frozenset(node for node, _ in reached)))
+        plain = Posture(edge.target, tuple(subs))
+        yield plain, not captured
+        for node in captured:
+            yield Posture(node), False
+        escape = self.machine.nodes[edge.target].escape
+        if captured and escape is not None:
+            yield Posture(escape), False
+
+    def _observed(self, node: int, byte: int) -> Iterator[tuple[int, bool]]:
+        for edge in self._edges(node)[byte]:
+            for after, _, past in self._arrive(edge.target, True):
+                yield after, past
+
+    def _may_die(self, ops: Program) -> bool:
+        return any(self._kills(op) for op in ops)
+
+    def _kills(self, op: m.Op) -> bool:
+        match op:
+            case m.Count(_, most):
+                return most is not None
+            case m.Begin(number):
+                field = self.machine.fields[number]
+                return bool(field.rules) or field.kind in ("number", "date")
+            case m.EndWord(number):
+                return bool(self.machine.fields[number].rules)
+            case m.Check(rules):
+                return any(self.machine.rules[rule].tier == "mask" for rule in rules)
+            case _:
+                return isinstance(op, _ALWAYS)
+
+    def certain(self, number: int) -> bool:
+        """Whether some reading of a stance is reached whatever the registers hold."""
+        return any(sure for _, sure in self.stances[number])
+
+    def cost(self, number: int) -> int:
+        """Bytes to the end from the cheapest certain posture that needs no register; or -1."""
+        costs = (self.machine.nodes[p.node] for p, sure in self.stances[number] if sure)
+        known = [n.cost for n in costs if n.cost is not None and not n.pending and not n.lexical]
+        return min(known, default=-1)
+
+
+def _nodes(posture: Posture) -> Iterable[int]:
+    yield posture.node
+    for _, nodes in posture.subs:
+        yield from sorted(nodes)

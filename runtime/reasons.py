@@ -1,0 +1,113 @@
+"""Why something may not come next: the rule, the field, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rulec.compiler.machine import Field
+
+from rulec.runtime.dates import Day
+from rulec.runtime.numerals import Numeral
+from rulec.runtime.programs import Word
+from rulec.runtime.reference import DEAD, Config, Reference, Thread
+from rulec.runtime.stack import Stack
+from rulec.runtime.verdicts import describe
+
+SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a token is masked.
+
+    `rule` and `field` are empty where it is the text's shape that forbids it; `allowed` says what
+    would be right instead.
+    """
+
+    message: str
+    rule: str = ""
+    field: str = ""
+    allowed: str = ""
+    because: str = ""
+
+
+def explain_refusal(
+    engine: Reference, config: Config, text: bytes, at: int
+) -> Refusal | None:
+    """Why `text` can't follow (the empty text: why the trace can't end); None where it can."""
+    here = config
+    for byte in text:
+        after = engine.step(here, byte, at)
+        if after == DEAD or not after.threads:
+            return _refusal(engine, here, bytes((byte,)))
+        here, at = after, at + 1
+    if text:
+        return None
+    return _refusal(engine, here, b"") if engine.ending(here, at) is None else None
+
+
+def _refusal(engine: Reference, config: Config, byte: bytes) -> Refusal:
+    shown = f"`{byte.decode('utf-8', 'replace')}`" if byte else "the end"
+    for thread in config.threads:
+        found = _by_rule(engine, thread, shown)
+        if found is not None:
+            return found
+    expected = " or ".join(dict.fromkeys(_expected(engine, config)))
+    return Refusal(f"{shown} can't stand here", allowed=expected)
+
+
+def _by_rule(engine: Reference, thread: Thread, shown: str) -> Refusal | None:
+    """The rules that narrow the field under way."""
+    match thread.lex:
+        case Numeral(number) | Day(number) | Word(number) | Stack(number):
+            field = engine.machine.fields[number]
+        case _:
+            return None
+    allowed = _allowed(field, thread)
+    if not allowed:
+        return None
+    names = [engine.machine.rules[rule] for rule in _responsible(engine, field, thread)]
+    rule = ", ".join(dict.fromkeys(f"{r.shape}.{r.name}" for r in names))
+    because = "; ".join(dict.fromkeys(r.because for r in names if r.because))
+    label = f"{field.shape}.{field.name}" if field.name else field.shape
+    by = f" by {rule}" if rule else ""
+    message = f"{shown} can't stand here: `{label}` must be {allowed}{by}"
+    return Refusal(message, rule, label, allowed, because)
+
+
+def _allowed(field: Field, thread: Thread) -> str:
+    match thread.lex:
+        case Numeral() as lex if lex.allowed is not None:
+            return describe(field, lex.allowed)
+        case Day() as lex if lex.allowed is not None:
+            return describe(field, (lex.allowed,))
+        case Word() as lex if lex.allowed is not None:
+            return " or ".join(field.words[word] for word in lex.allowed)
+        case Stack() as lex if lex.region is not None:
+            return "an expression whose value the rules allow"
+        case _:
+            return ""
+
+
+def _responsible(engine: Reference, field: Field, thread: Thread) -> Iterator[int]:
+    """The rules that by themselves leave less open than the field's type."""
+    if field.kind not in ("number", "date"):
+        yield from engine.rules.beside(field)
+        return
+    whole = engine.rules.by_rules(field, thread.regs, ())
+    for rule in engine.rules.beside(field):
+        if engine.rules.by_rules(field, thread.regs, (rule,)) != whole:
+            yield rule
+
+
+def _expected(engine: Reference, config: Config) -> Iterator[str]:
+    """What may come, in a few words."""
+    for thread in config.threads:
+        possible = engine.bytes_of(thread.node)
+        if len(possible) <= SHOWN:
+            yield from (f"`{chr(byte)}`" for byte in possible)
+        elif thread.lex is not None and possible and len(possible) < 32:
+            yield "a digit" if possible[0] >= 0x30 else "a number"
+
+

@@ -1,0 +1,110 @@
+"""Random traces that obey the rules: walks over what the machine lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from random import Random
+
+from rulec.compiler.machine import Machine
+from rulec.runtime import inputs as given
+from rulec.runtime.reference import Config, Reference, Thread
+from rulec.runtime.verify import Verifier
+
+LONGEST = 4_000
+"""Bytes after which a walk takes the shortest way to the end."""
+
+ATTEMPTS = 200
+
+
+class NoSample(Exception):
+    """No trace was found that keeps every rule."""
+
+
+class Sampler:
+    """Draws traces of one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._engine = Reference(machine)
+        self._verify = Verifier(machine)
+
+    def __call__(self, seed: int, inputs: Mapping[str, object] | None = None) -> bytes:
+        """The trace of a seed. Raises `BadInput` and `NoSample`."""
+        chance = Random(seed)
+        start = self._engine.start(given.registers(self.machine, inputs))
+        for attempt in range(ATTEMPTS):
+            trace = self._walk(start, chance, LONGEST >> min(attempt // 8, 8))
+            if trace is not None and self._verify(trace, inputs).verdict == "pass":
+                return trace
+        raise NoSample(f"no trace that keeps the rules was found in {ATTEMPTS} walks")
+
+    def _walk(self, start: Config, chance: Random, longest: int) -> bytes | None:
+        config, text = start, bytearray()
+        stop = 0.02 + 0.2 * chance.random()
+        while config.threads and len(text) < 2 * longest + 200:
+            ending = self._engine.ending(config, len(text)) is not None
+            hurry = len(text) >= longest
+            if ending and (hurry or chance.random() < stop):
+                return bytes(text)
+            after = self._next(config, bytes(text), chance, hurry)
+            if after is None:
+                return bytes(text) if ending else None
+            byte, config = after
+            text.append(byte)
+            if _broken(self.machine, config):
+                return None
+        return None
+
+    def _next(
+        self, config: Config, text: bytes, chance: Random, hurry: bool
+    ) -> tuple[int, Config] | None:
+        for byte in self._order(config, text, chance, hurry):
+            after = self._engine.step(config, byte, len(text))
+            if after.threads:
+                return byte, after
+        return None
+
+    def _order(
+        self, config: Config, text: bytes, chance: Random, hurry: bool
+    ) -> Iterator[int]:
+        """The bytes that may come, in a random order that likes plain text and openers."""
+        threads = list(config.threads)
+        chance.shuffle(threads)
+        if hurry:
+            threads.sort(key=lambda thread: self.machine.nodes[thread.node].cost or 0)
+        for thread in threads:
+            node = self.machine.nodes[thread.node]
+            edges = list(node.edges)
+            chance.shuffle(edges)
+            if hurry or chance.random() < (0.08 if node.prose else 0.3):
+                edges.sort(key=lambda edge: self.machine.nodes[edge.target].cost or 0)
+            for edge in edges:
+                values = [byte for byte in range(256) if edge.bytes >> byte & 1]
+                if node.prose and not hurry:
+                    values = [byte for byte in values if byte in _PLAIN] or values
+                chance.shuffle(values)
+                yield from values
+
+
+_PLAIN = frozenset(b"abcdefghij 0123456789+-*/=().,$\n")
+
+
+def _broken(machine: Machine, config: Config) -> bool:
+    """Whether every reading breaks a rule."""
+    return all(_violates(machine, thread) for thread in config.threads)
+
+
+def _violates(machine: Machine, thread: Thread) -> bool:
+    marks = thread.marks
+    while marks is not None:
+        mark, marks = marks
+        if mark.verdict in ("violate", "too complex") and (
+            mark.rule < 0 or machine.rules[mark.rule].tier != "audit"
+        ):
+            return True
+    return False
+
+
+def sample(machine: Machine, seed: int = 0, inputs: Mapping[str, object] | None = None) -> bytes:
+    """One random trace that obeys the rules; a `Sampler` is quicker for many."""
+    return Sampler(machine)(seed, inputs)

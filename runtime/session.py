@@ -1,0 +1,362 @@
+"""A session: one sequence under one pack, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rulec.compiler.fit import Words
+from rulec.compiler.pack import Pack
+from rulec.runtime import inputs as given
+from rulec.runtime.budget import HOPELESS
+from rulec.runtime.host import Host
+from rulec.runtime.inputs import BadInput
+from rulec.runtime.reasons import Refusal, explain_refusal
+from rulec.runtime.reference import Config, Thread
+from rulec.runtime.verdicts import Claim, Verdict, claims, overall
+
+TRIES = 3
+"""How often a field is tried again before the one in front of it is."""
+
+MOST_TRIES = 64
+LONGEST_FORCED = 4_096
+
+
+class Refused(Exception):
+    """A token that the rules don't allow here; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class _Moment(NamedTuple):
+    """The state behind a token: the readings, and how many bytes are written."""
+
+    config: Config
+    at: int
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """Bytes that must not be written again from `start` on."""
+
+    start: int
+    text: bytes
+
+
+class Session:
+    """A sequence under the rules of a pack.
+
+    Masks are 32-bit words: bit `t % 32` of word `t // 32` is token `t`.
+
+    Args:
+        pack: the rules, fitted to the model's vocabulary.
+        inputs: the values that come with the request.
+        budget: tokens that the trace may take, its end of sequence included; None for no limit.
+        host: an engine to share between the sessions of one pack.
+
+    Raises:
+        BadInput: if a value doesn't fit, or no trace fits the budget.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        inputs: Mapping[str, object] | None = None,
+        budget: int | None = None,
+        host: Host | None = None,
+    ) -> None:
+        self.pack = pack
+        self._host = Host(pack) if host is None else host
+        self._budget = budget
+        start = self._host.engine.start(given.registers(pack.machine, inputs))
+        if not start.threads:
+            raise BadInput("with these values no trace can keep the rules")
+        self._moments = [_Moment(start, 0)]
+        self._tokens: list[int] = []
+        self._bars: list[_Bar] = []
+        self._tries: dict[int, int] = {}
+        self.exhausted = False
+        if budget is not None and self._cost(start) + 1 > budget:
+            needed = self._cost(start) + 1
+            raise BadInput(f"no trace is sure to fit {budget} tokens: {needed} may be needed")
+
+    # --- what may come ---
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end of the sequence has been written, or no way is left."""
+        return self._moments[-1].ended or self.exhausted
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The tokens accepted so far."""
+        return tuple(self._tokens)
+
+    @property
+    def text(self) -> bytes:
+        """The bytes written so far."""
+        table = self.pack.table
+        return b"".join(table.bytes(token) for token in self._tokens if not self._ends(token))
+
+    def mask(self, out: Words) -> None:
+        """Set `out` to the tokens that may come next.
+
+        `out` is `[ceil(vocabulary / 32)]` uint32 and is written in full. It is never empty: where
+        no way is left the ends of sequence stand in it, and `exhausted` is set.
+        """
+        here = self._moments[-1]
+        if here.ended or self.exhausted:
+            self._only_ends(out)
+            return
+        if self._budget is None:
+            self._host.fill(here.config, here.at, out)
+        else:
+            self._host.fill_within(here.config, here.at, self._room(), out)
+        if self._bars:
+            self._bar(out)
+        if not out.any():
+            self.exhausted = True
+            self._only_ends(out)
+
+    def allows(self, token: int) -> bool:
+        """Whether the token may come next."""
+        here = self._moments[-1]
+        if here.ended or self.exhausted or not 0 <= token < self.pack.size:
+            return False
+        if self._ends(token):
+            return self._host.ends(here.config, here.at)
+        text = self.pack.table.bytes(token)
+        if not text or self._barred(text):
+            return False
+        after = self._host.advance(here.config, token, here.at)
+        return bool(after.threads) and (
+            self._budget is None or self._host.budget.cost(after) <= self._room()
+        )
+
+    def accept(self, token: int) -> None:
+        """Take a token. Raises `Refused` where the rules don't allow it."""
+        here = self._moments[-1]
+        if here.ended or not 0 <= token < self.pack.size:
+            raise Refused(Refusal("the sequence has ended" if here.ended else "no such token"))
+        if self._ends(token):
+            self._end(here, token)
+            return
+        text = self.pack.table.bytes(token)
+        after = self._host.advance(here.config, token, here.at) if text else None
+        if after is None or not after.threads or (self._bars and self._barred(text)):
+            raise Refused(self.why(token) or Refusal("these bytes broke a rule before"))
+        self._moments.append(_Moment(after, here.at + len(text)))
+        self._tokens.append(token)
+
+    def _end(self, here: _Moment, token: int) -> None:
+        done = self._host.engine.ending(here.config, here.at)
+        if done is None and not self.exhausted:
+            raise Refused(self.why(token) or Refusal("the trace can't end here"))
+        config = here.config if done is None else Config((done,))
+        self._moments.append(_Moment(config, here.at, True))
+        self._tokens.append(token)
+
+    def rollback(self, count: int) -> None:
+        """Take back the last `count` tokens."""
+        if not 0 <= count <= len(self._tokens):
+            raise ValueError(f"{count} of {len(self._tokens)} tokens can't be taken back")
+        if count:
+            del self._moments[-count:]
+            del self._tokens[-count:]
+            self.exhausted = False
+
+    def forced(self) -> bytes:
+        """The bytes that must come next, whatever the model; empty where there is a choice."""
+        here = self._moments[-1]
+        if here.ended or self.exhausted:
+            return b""
+        found = bytearray()
+        config, at = here.config, here.at
+        while len(found) < LONGEST_FORCED and not self._host.ends(config, at):
+            ways = self._ways(config, at)
+            if len(ways) != 1:
+                break
+            ((byte, after),) = ways
+            if self._barred(bytes((*found, byte))):
+                break
+            found.append(byte)
+            config, at = after, at + 1
+        return bytes(found)
+
+    def _ways(self, config: Config, at: int) -> list[tuple[int, Config]]:
+        """Up to two bytes that may come next."""
+        engine = self._host.engine
+        possible = {b for t in config.threads for b in engine.bytes_of(t.node)}
+        found: list[tuple[int, Config]] = []
+        for byte in sorted(possible):
+            after = engine.step(config, byte, at)
+            if after.threads:
+                found.append((byte, after))
+                if len(found) == 2:
+                    break
+        return found
+
+    def why(self, token: int) -> Refusal | None:
+        """Why a token may not come next; None where it may."""
+        if self.allows(token):
+            return None
+        here = self._moments[-1]
+        if here.ended or self.exhausted:
+            return Refusal("the sequence has ended")
+        if self._ends(token):
+            return explain_refusal(self._host.engine, here.config, b"", here.at)
+        text = self.pack.table.bytes(token) if 0 <= token < self.pack.size else b""
+        if not text:
+            return Refusal("the token writes no text")
+        if self._barred(text):
+            return Refusal("these bytes broke a rule before")
+        refusal = explain_refusal(self._host.engine, here.config, text, here.at)
+        return refusal or Refusal("the trace could not be completed within its budget")
+
+    # --- verdicts ---
+
+    def verdicts(self) -> tuple[Claim, ...]:
+        """The claims that are settled so far."""
+        machine, rules = self.pack.machine, self._host.engine.rules
+        best = max(self._moments[-1].config.threads, key=_settled, default=None)
+        marks = None if best is None else best.marks
+        return claims(machine, rules, marks, self.text)
+
+    def verdict(self) -> Verdict:
+        """The verdict on the whole sequence."""
+        found = self.verdicts()
+        worst = next(overall(found), None)
+        if worst is None:
+            ended = self._moments[-1].ended and not self.exhausted
+            worst = "pass" if ended else "exhausted" if self.exhausted else "unparsed"
+        return Verdict(worst, found, rules=self.pack.digest)
+
+    @property
+    def violations(self) -> tuple[Claim, ...]:
+        """The `commit` rules that every reading of the text breaks."""
+        threads = self._moments[-1].config.threads
+        broken = [self._broken(thread) for thread in threads]
+        if not broken or not all(broken):
+            return ()
+        return broken[0]
+
+    def _broken(self, thread: Thread) -> tuple[Claim, ...]:
+        machine, rules = self.pack.machine, self._host.engine.rules
+        marks, found = thread.marks, []
+        while marks is not None:
+            mark, marks = marks
+            wrong = mark.verdict in ("violate", "too complex")
+            if wrong and mark.rule >= 0 and machine.rules[mark.rule].tier == "commit":
+                found.append(mark)
+        if not found:
+            return ()
+        kept = None
+        for mark in reversed(found):
+            kept = (mark, kept)
+        return claims(machine, rules, kept, self.text)
+
+    def retreat(self) -> int:
+        """Leave a violation behind: go back to where its field began, and bar its bytes.
+
+        After a few tries the field before is tried anew, and so on. Returns how many tokens were
+        dropped; 0 where there is no violation, or no way is left (then `exhausted` is set).
+        """
+        broken = self.violations
+        if not broken:
+            return 0
+        start = min(claim.start for claim in broken)
+        while start > 0 and self._tries.get(start, 0) >= TRIES:
+            start = self._field_before(start)
+        if sum(self._tries.values()) >= MOST_TRIES:
+            self.exhausted = True
+            return 0
+        self._tries[start] = self._tries.get(start, 0) + 1
+        text = self.text
+        index = max(n for n, moment in enumerate(self._moments) if moment.at <= start)
+        boundary = self._moments[index].at
+        self._bars = [bar for bar in self._bars if bar.start <= boundary]
+        self._bars.append(_Bar(boundary, text[boundary : self._broken_at(index)]))
+        dropped = len(self._tokens) - index
+        self.rollback(dropped)
+        return dropped
+
+    def _field_before(self, start: int) -> int:
+        starts = {
+            thread.lex.start
+            for moment in self._moments
+            for thread in moment.config.threads
+            if thread.lex is not None and thread.lex.start < start
+        }
+        return max(starts, default=0)
+
+    def _broken_at(self, index: int) -> int:
+        """The byte behind which every reading breaks a rule."""
+        for later in range(index + 1, len(self._moments)):
+            threads = self._moments[later].config.threads
+            if all(self._broken(thread) for thread in threads):
+                return self._byte_of(later)
+        return self._moments[-1].at
+
+    def _byte_of(self, later: int) -> int:
+        before = self._moments[later - 1]
+        config, at = before.config, before.at
+        for byte in self.text[at : self._moments[later].at]:
+            config = self._host.engine.step(config, byte, at)
+            at += 1
+            if all(self._broken(thread) for thread in config.threads):
+                break
+        return at
+
+    # --- bars and budgets ---
+
+    def _ends(self, token: int) -> bool:
+        return token in self.pack.ends
+
+    def _only_ends(self, out: Words) -> None:
+        out[:] = 0
+        for token in self.pack.ends:
+            out[token >> 5] |= np.uint32(1 << (token & 31))
+
+    def _rests(self) -> list[bytes]:
+        """What would complete a barred text from here; empty where it stands already."""
+        at = self._moments[-1].at
+        text = self.text
+        return [
+            bar.text[at - bar.start :]
+            for bar in self._bars
+            if bar.start <= at and bar.text.startswith(text[bar.start :])
+        ]
+
+    def _barred(self, text: bytes) -> bool:
+        return bool(self._bars) and any(text.startswith(rest) for rest in self._rests())
+
+    def _bar(self, out: Words) -> None:
+        for rest in self._rests():
+            if not rest:
+                for token in self.pack.ends:
+                    out[token >> 5] &= ~np.uint32(1 << (token & 31))
+                continue
+            for token in self._host.beginning_with(rest):
+                out[token >> 5] &= ~np.uint32(1 << (token & 31))
+
+    def _cost(self, config: Config) -> int:
+        return self._host.budget.cost(config)
+
+    def _room(self) -> int:
+        """Bytes that may still be owed behind the next token, an end of sequence left aside."""
+        if self._budget is None:
+            return HOPELESS
+        return self._budget - len(self._tokens) - 2
+
+
+def _settled(thread: Thread) -> int:
+    count, marks = 0, thread.marks
+    while marks is not None:
+        count, marks = count + 1, marks[1]
+    return count
