@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
 from typing_extensions import assert_never
 
-from rulec.compiler import expressions, numbers, trailing
+from rulec.compiler import expressions, numbers
 from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, search_dfa
+from rulec.compiler.entries import (
+    PERCENT_SIGN,
+    Entry,
+    has_cut,
+    has_looped_cut,
+    once,
+    reachable_words,
+    spelling_of,
+)
 from rulec.compiler.graph import Graph
-from rulec.compiler.machine import (
+from rulec.compiler.machine import Field, Pending, Watch
+from rulec.compiler.ops import (
     Absent,
     Begin,
     Check,
@@ -18,48 +29,23 @@ from rulec.compiler.machine import (
     EndText,
     EndWord,
     Enough,
-    Field,
     ItemClose,
     ItemOpen,
     ListClose,
-    Pending,
     Program,
     Reset,
     StepWord,
     Take,
-    Watch,
 )
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
-from rulec.compiler.plan import Plan
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-class Entry:
-    """The way into a part of the trace, laid when first asked for.
-
-    What has just been written decides what may follow: there is a node for each `Trailing`.
-    """
-
-    def __init__(self, graph: Graph, lay: Callable[[Trailing], int]) -> None:
-        self._graph = graph
-        self._lay = lay
-        self._pending = graph.pending
-        self._nodes: dict[Trailing, int] = {}
-
-    def __call__(self, after: Trailing = NOTHING) -> int:
-        """The node at which the part begins behind `after`."""
-        if after not in self._nodes:
-            outer, self._graph.pending = self._graph.pending, self._pending
-            self._nodes[after] = self._lay(after)
-            self._graph.pending = outer
-        return self._nodes[after]
-
-    def promise(self, after: Trailing) -> int:
-        """A node that stands for the entry while it is being laid."""
-        self._nodes[after] = self._graph.node()
-        return self._nodes[after]
+    from rulec.compiler.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +123,7 @@ class Builder:
         """The text of one instance, its rules tested behind it."""
         rules = self.plan.rules_of(instance)
         closing: Program = (Check(rules),) if rules else ()
-        body = self._element(instance.shape.body, instance, self._through(closing, then))
-        return body
+        return self._element(instance.shape.body, instance, self._through(closing, then))
 
     def _opened(self, instance: Instance, then: Entry) -> Entry:
         resets = self.plan.resets(instance)
@@ -170,7 +155,7 @@ class Builder:
         self, parts: tuple[checked.Element, ...], into: Instance, then: Entry
     ) -> Entry:
         inner = self._inner
-        cuts = [_cut(part) for part in parts]
+        cuts = [has_cut(part) for part in parts]
         for position in reversed(range(len(parts))):
             self._inner = inner and not any(cuts[:position])
             then = self._element(parts[position], into, then)
@@ -186,14 +171,14 @@ class Builder:
             self.later.append(lambda: self.graph.exit(behind, (), then(NOTHING)))
             return self.graph.literal(text.encode(), behind)
 
-        return self._entry(_once(laid))
+        return self._entry(once(laid))
 
     def _pattern(self, dfa: Dfa, then: Entry) -> Entry:
         def laid() -> int:
             return self.graph.automaton(dfa, (), (), then(NOTHING))
 
         if 0 not in dfa.accepting:
-            return self._entry(_once(laid))
+            return self._entry(once(laid))
 
         def lay(after: Trailing) -> int:
             node = self.graph.node()
@@ -247,9 +232,7 @@ class Builder:
         register = self._counter() if counted else -1
         once: Program = (Count(register, element.high),) if counted else ()
         enough: Program = (Enough(register, element.low),) if element.low > 1 else ()
-        loop = _Loop(
-            [], [], [], register, element.low, len(element.separator.encode())
-        )
+        loop = _Loop([], [], [], register, element.low, len(element.separator.encode()))
         outer = self.graph.pending
         if element.low > 1:
             self.graph.pending = (*outer, Pending(register, element.low, 0))
@@ -328,7 +311,7 @@ class Builder:
                 behind = NUMBER if self._watch is None else self._behind
                 inner = self._inner
                 return self._entry(
-                    _once(lambda: self._numeric(number, type_, end, then(behind), inner))
+                    once(lambda: self._numeric(number, type_, end, then(behind), inner))
                 )
             case "word":
                 return self._word(number, spec, end, then)
@@ -350,15 +333,15 @@ class Builder:
             case checked.DateType():
                 return numbers.date(self.graph, number, end, target)
             case checked.PercentType():
-                target = self._pattern(_PERCENT, self._entry(lambda _: target))(NOTHING)
-        spelling = _spelling(type_, self.plan.fields[number])
+                target = self._pattern(PERCENT_SIGN, self._entry(lambda _: target))(NOTHING)
+        spelling = spelling_of(type_, self.plan.fields[number])
         return numbers.number(self.graph, spelling, number, end, target)
 
     def _word(self, number: int, spec: Field, end: Program, then: Entry) -> Entry:
         dfa, words = literals_dfa([word.encode() for word in spec.words])
 
         def laid() -> int:
-            reachable = _reachable(dfa, words)
+            reachable = reachable_words(dfa, words)
             nodes = [self.graph.node() for _ in dfa.transitions]
             for node, row in zip(nodes, dfa.transitions, strict=True):
                 for byte, state in enumerate(row):
@@ -371,11 +354,9 @@ class Builder:
             self.graph.exit(before, (Begin(number),), nodes[0])
             return before
 
-        return self._entry(_once(laid))
+        return self._entry(once(laid))
 
-    def _text(
-        self, number: int, type_: checked.ScalarType, end: Program, then: Entry
-    ) -> Entry:
+    def _text(self, number: int, type_: checked.ScalarType, end: Program, then: Entry) -> Entry:
         regex = type_.regex if isinstance(type_, checked.TextType) else None
         dfa = regex_dfa(regex) if regex is not None else Dfa(((-1,) * 256,), frozenset())
         keep = self.plan.fields[number].keep
@@ -388,7 +369,7 @@ class Builder:
             self.graph.exit(before, (Begin(number),), first)
             return before
 
-        return self._entry(_once(laid))
+        return self._entry(once(laid))
 
     # --- prose and watches ---
 
@@ -419,16 +400,14 @@ class Builder:
             return inside
         return self._through((Reset((register,)),), inside, weight=shown.least)
 
-    def _watching(
-        self, watch: checked.Watch, instance: Instance, inside: Entry
-    ) -> Watching:
+    def _watching(self, watch: checked.Watch, instance: Instance, inside: Entry) -> Watching:
         number = len(self.watches)
         self.labels.append(watch.shape.name)
         made = Watch(watch.shape.name, 0, (), len(self.labels) - 1)
         self.watches.append(made)
         outer = self._watch, self._behind, self._inner
         self._watch, self._inner = number, True
-        self._behind = CHAIN if _looped(watch.shape.body) else OWED
+        self._behind = CHAIN if has_looped_cut(watch.shape.body) else OWED
         before = len(self.counters)
         entry = self._opened(instance, inside)(NOTHING)
         self._watch, self._behind, self._inner = outer
@@ -436,80 +415,3 @@ class Builder:
         self.watches[number] = replace(made, entry=entry, registers=registers)
         first, everything = alphabet(self.graph, entry)
         return Watching(number, first, everything)
-
-
-_SPACES = {ord(" "): 1, ord("%"): 2}
-_PERCENT = Dfa(
-    (
-        tuple(_SPACES.get(byte, -1) for byte in range(256)),
-        tuple(2 if byte == ord("%") else -1 for byte in range(256)),
-        (-1,) * 256,
-    ),
-    frozenset({2}),
-)
-
-
-def _cut(element: checked.Element) -> bool:
-    """Whether a cut stands somewhere in the element."""
-    match element:
-        case checked.Cut():
-            return True
-        case checked.Sequence(inner) | checked.Choice(inner):
-            return any(map(_cut, inner))
-        case checked.Optional(body) | checked.Repeat(body):
-            return _cut(body)
-        case _:
-            return False
-
-
-def _looped(element: checked.Element) -> bool:
-    """Whether a cut stands in a repeat."""
-    match element:
-        case checked.Sequence(inner) | checked.Choice(inner):
-            return any(map(_looped, inner))
-        case checked.Optional(body):
-            return _looped(body)
-        case checked.Repeat(body):
-            return _cut(body)
-        case _:
-            return False
-
-
-def _once(laid: Callable[[], int]) -> Callable[[Trailing], int]:
-    """An entry that doesn't care what stands before it."""
-    held: list[int] = []
-
-    def lay(_: Trailing) -> int:
-        if not held:
-            held.append(laid())
-        return held[0]
-
-    return lay
-
-
-def _spelling(type_: checked.ScalarType, spec: Field) -> numbers.Spelling:
-    low = spec.domain[0].low if spec.domain else None
-    match type_:
-        case checked.NumberType() | checked.PercentType():
-            return numbers.Spelling(True, True, True, True, True)
-        case checked.DecimalType(least, most, grouped=grouped):
-            negative = low is None or low < 0
-            return numbers.Spelling(negative, most > 0, grouped, False, least == 0)
-        case checked.IntType(grouped=grouped):
-            return numbers.Spelling(low is None or low < 0, False, grouped, False, True)
-        case _:
-            return numbers.Spelling(True, False, False, False, True)
-
-
-def _reachable(dfa: Dfa, words: dict[int, int]) -> list[tuple[int, ...]]:
-    """The words that can still come, for each state of a trie."""
-    found: list[set[int]] = [set() for _ in dfa.transitions]
-    changed = True
-    while changed:
-        changed = False
-        for state, row in enumerate(dfa.transitions):
-            new = {words[state]} if state in words else set()
-            new = new.union(*(found[after] for after in row if after >= 0))
-            changed = changed or new != found[state]
-            found[state] = new
-    return [tuple(sorted(reached)) for reached in found]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rulec.compiler import machine, regions, terms
-from rulec.compiler.machine import Machine
+from rulec.compiler import machine, ops, regions, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rulec.compiler.machine import Machine
 
 _TYPES: dict[str, type] = {
     made.__name__: made
-    for module in (machine, regions, terms)
+    for module in (machine, ops, regions, terms)
     for made in vars(module).values()
     if isinstance(made, type) and is_dataclass(made)
 }
@@ -30,9 +33,9 @@ def to_json(value: object) -> bytes:
     return json.dumps(_encode(value), separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def digest(value: Machine) -> str:
+def digest(data: bytes) -> str:
     """SHA-256 over the canonical JSON of a machine."""
-    return hashlib.sha256(to_json(value)).hexdigest()
+    return hashlib.sha256(data).hexdigest()
 
 
 def with_digest(value: Machine, name: str) -> Machine:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rulec.compiler.pack import Pack, fit
 from rulec.compiler.stages import build
-from rulec.compiler.vocabulary import Vocabulary
-from rulec.dsl import checked
-from rulec.dsl.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from rulec.compiler.vocabulary import Vocabulary
+    from rulec.dsl import checked
+    from rulec.dsl.diagnostics import Diagnostic
 
 
 class CompileError(Exception):

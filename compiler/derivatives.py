@@ -22,7 +22,7 @@ Move: TypeAlias = tuple[int, int]
 """Index of a set of code points, and the term that one of them leads to."""
 
 
-class TooLarge(Exception):  # noqa: N818 - a size, not a mistake
+class TooLarge(Exception):
     """An automaton that would not fit the limits."""
 
     def __init__(self) -> None:

@@ -69,7 +69,8 @@ def compute(op: str, left: Fraction, right: Fraction) -> Value:
 
 def near(left: Fraction, right: Fraction, digits: int) -> bool:
     """`|left - right| ≤ ½·10^-digits`."""
-    return 2 * 10**digits * abs(left - right) <= 1
+    distance: Fraction = abs(left - right)
+    return bool(distance * 2 * 10**digits <= 1)
 
 
 class Evaluator:
@@ -139,7 +140,7 @@ class Evaluator:
             case terms.Rounded(mode, _, digits):
                 return limited(rounded(mode, held[0], digits))
             case terms.Absolute():
-                return abs(held[0])
+                return abs(held[0])  # type: ignore[no-any-return]
             case terms.Extreme(largest):
                 return max(held) if largest else min(held)  # type: ignore[no-any-return]
             case terms.Relate(relation):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rulec.compiler.graph import DIGITS, NONZERO, Graph
-from rulec.compiler.machine import Begin, EndExpr, ExprPhase, Part, Program, StepExpr
+from rulec.compiler.ops import Begin, EndExpr, ExprPhase, Part, Program, StepExpr
 
 DEPTH = 4
 """Parentheses that may be open at once."""

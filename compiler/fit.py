@@ -1,22 +1,25 @@
 """A machine fitted to a vocabulary: which tokens each control state lets through.
 
-For every posture of a reading there is a row: the tokens that are allowed whatever the registers
-hold, and those for which it depends on them.
+For every posture of a reading there is a row: the tokens that are allowed whatever the
+registers hold, and those for which it depends on them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rulec.compiler.machine import Machine
 from rulec.compiler.skeleton import Posture, Skeleton
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rulec.compiler.machine import Machine
 
 Words: TypeAlias = NDArray[np.uint32]
 Ids: TypeAlias = NDArray[np.int32]
@@ -50,7 +53,7 @@ class TokenTable:
         """32-bit words of a mask."""
         return (self.size + 31) // 32
 
-    def bytes(self, token: int) -> bytes:
+    def text(self, token: int) -> bytes:
         """What a token writes."""
         return self.data[self.offsets[token] : self.offsets[token + 1]].tobytes()
 
@@ -64,7 +67,7 @@ class TokenTable:
 
     @cached_property
     def _by_length(self) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
-        """Ids that write something, the longest first; their starts; how many exceed a length."""
+        """Ids that write something, longest first; their starts; how many exceed a length."""
         lengths = np.diff(self.offsets)
         ids = np.argsort(-lengths, kind="stable").astype(np.int32)
         ids = ids[lengths[ids] > 0]
@@ -114,9 +117,7 @@ class Steps:
         every = np.arange(256, dtype=np.uint8)
         return self.after(np.full(256, start, np.int32), every)
 
-    def after(
-        self, stances: NDArray[np.int32], values: NDArray[np.uint8]
-    ) -> NDArray[np.int32]:
+    def after(self, stances: NDArray[np.int32], values: NDArray[np.uint8]) -> NDArray[np.int32]:
         """The stances behind one more byte each."""
         self._grow()
         found = self._table[stances, values]
@@ -142,8 +143,8 @@ class Steps:
 class Row:
     """The tokens of one posture.
 
-    `bits` are those that are always allowed; `open` those that depend on registers, in the order
-    of their bytes.
+    `bits` are those that are always allowed; `open` those that depend on registers, in the
+    order of their bytes.
     """
 
     bits: Words
@@ -205,4 +206,4 @@ def pack_bits(ids: Ids, table: TokenTable) -> Words:
 
 def in_byte_order(ids: Ids, table: TokenTable) -> Ids:
     """The tokens in the order of their bytes, so that neighbours share what they begin with."""
-    return np.array(sorted(ids.tolist(), key=table.bytes), np.int32)
+    return np.array(sorted(ids.tolist(), key=table.text), np.int32)

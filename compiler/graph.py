@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
-from rulec.compiler.automata import Dfa
-from rulec.compiler.machine import END, Edge, Exit, Node, Pending, Program
+from rulec.compiler.machine import END, Edge, Exit, Node, Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rulec.compiler.automata import Dfa
+    from rulec.compiler.ops import Program
 
 MOST_NODES = 20_000
 """Control states that a ruleset may have."""

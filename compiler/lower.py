@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import machine, terms
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, unsupported
 from rulec.compiler.terms import Fold, Gap, Term
 from rulec.dsl import checked
-from rulec.dsl.diagnostics import Diagnostic
-from rulec.dsl.source import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rulec.dsl.diagnostics import Diagnostic
+    from rulec.dsl.source import Span
 
 _FOLDS: dict[str, Fold] = {
     "sum": "sum",
@@ -182,14 +185,13 @@ class Lowerer:
                 raise refuse(f"`{term.span.text}`", term.span)
 
     def _member(self, held: Held, name: str, span: Span) -> Held:
+        lists: tuple[int, ...] = ()
+        place: Place | None = None
         match held:
             case Instance():
                 place = held.members.get(name)
-                lists: tuple[int, ...] = ()
-            case Many(lists, Instance() as item):
-                place = item.members.get(name)
-            case _:
-                place = None
+            case Many(lists, Instance() as within):
+                place = within.members.get(name)
         match place:
             case None:
                 raise refuse(f"`{span.text}`", span)
@@ -260,9 +262,7 @@ class Lowerer:
                     return terms.Present(place.register)
         raise refuse(f"`present({term.span.text})`", term.span)
 
-    def _comprehension(
-        self, term: checked.Comprehension, this: Instance, scope: Scope
-    ) -> Term:
+    def _comprehension(self, term: checked.Comprehension, this: Instance, scope: Scope) -> Term:
         many = self._many(term.source, this, scope)
         item = Many(many.lists, many.item).item
         if isinstance(item, Listed):

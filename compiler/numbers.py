@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rulec.compiler.graph import DIGITS, NONZERO, Graph
-from rulec.compiler.machine import (
+from rulec.compiler.ops import (
     Begin,
     EndDate,
     EndNumber,
@@ -63,9 +63,7 @@ class _Digits:
     def _node(self) -> int:
         return self._graph.node(free=True)
 
-    def _move(
-        self, source: int, values: bytes, move: str, phase: Phase, target: int
-    ) -> None:
+    def _move(self, source: int, values: bytes, move: str, phase: Phase, target: int) -> None:
         mask = sum(1 << value for value in values)
         self._graph.edge(source, mask, (Step(move, phase),), target)  # type: ignore[arg-type]
 

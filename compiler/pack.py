@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -19,8 +16,15 @@ from rulec.compiler.codec import Malformed
 from rulec.compiler.fit import Fitter, Row, TokenTable
 from rulec.compiler.machine import Machine
 from rulec.compiler.skeleton import Posture
-from rulec.compiler.vocabulary import Vocabulary
 from rulec.compiler.wellformed import examine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from rulec.compiler.vocabulary import Vocabulary
 
 FORMAT = "1"
 MOST_ROWS = 2_048
@@ -37,7 +41,8 @@ class PackError(Exception):
 class Pack:
     """A machine and a vocabulary, with the rows that are ready.
 
-    `ends` are the tokens that end a sequence. `digest` names the rules, `vocabulary` the tokens.
+    `ends` are the tokens that end a sequence. `digest` names the rules, `vocabulary` the
+    tokens.
     """
 
     machine: Machine
@@ -177,12 +182,13 @@ def _read_metadata(data: bytes) -> Mapping[str, str]:
 
 
 def _decoded(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> Pack:
-    machine = codec.from_json(tensors["machine"].tobytes())
+    written = tensors["machine"].tobytes()
+    if codec.digest(written) != metadata["rules"]:
+        raise Malformed("its rules are not those that it names")
+    machine = codec.from_json(written)
     if not isinstance(machine, Machine):
         raise Malformed("no machine")
     examine(machine)
-    if codec.digest(machine) != metadata["rules"]:
-        raise Malformed("its rules are not those that it names")
     machine = codec.with_digest(machine, metadata["rules"])
     offsets, data = tensors["offsets"], tensors["bytes"]
     table = TokenTable(data, offsets, int(metadata["size"]))

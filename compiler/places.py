@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import assert_never
 
 from rulec.compiler import machine, regions
-from rulec.compiler.regions import Region
 from rulec.compiler.terms import Exact, Gap
 from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label
-from rulec.dsl.source import Span
+
+if TYPE_CHECKING:
+    from rulec.compiler.regions import Region
+    from rulec.dsl.source import Span
 
 DIGITS = 10**15 - 1
 """The largest number that fifteen digits can show."""
@@ -306,9 +308,7 @@ LAST_DAY = 3_652_059
 """The day number of 9999-12-31."""
 
 
-def _ranged(
-    step: Fraction, low: Fraction | int | None, high: Fraction | int | None
-) -> Region:
+def _ranged(step: Fraction, low: Fraction | int | None, high: Fraction | int | None) -> Region:
     return regions.grid(
         step,
         Fraction(-DIGITS if low is None else low),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
-from rulec.compiler.terms import Term
 from rulec.dsl import checked
-from rulec.dsl.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rulec.compiler.terms import Term
+    from rulec.dsl.diagnostics import Diagnostic
 
 
 @dataclass
@@ -204,5 +208,3 @@ def _scalars(place: Place | None) -> frozenset[int]:
             return frozenset().union(*(_scalars(part) for part in inner))
         case _:
             return frozenset()
-
-

@@ -7,15 +7,17 @@ comes out contains every value with which the rules can still hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rulec.compiler import regions, terms
-from rulec.compiler.evaluate import rounded
-from rulec.compiler.machine import Folding, List
+from rulec.compiler import images, monotone, regions, terms
 from rulec.compiler.regions import EVERYTHING, NOTHING, Region
 from rulec.compiler.terms import Gap, Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rulec.compiler.machine import Folding, List
 
 ROUNDS = 8
 HALF = Fraction(1, 2)
@@ -84,14 +86,14 @@ class Narrower:
             case terms.Binary(op, left, right):
                 return self._binary(op, self.value(left), self.value(right))
             case terms.Rounded(mode, inner, digits):
-                return _round(mode, self.value(inner), digits)
+                return images.round_members(mode, self.value(inner), digits)
             case terms.Absolute(inner):
                 held = self.value(inner)
                 return regions.intersect(
                     regions.union(held, regions.negate(held)), regions.at_least(Fraction(0))
                 )
             case terms.Extreme(largest, inner):
-                return _extreme(largest, [self.value(part) for part in inner])
+                return images.extreme(largest, [self.value(part) for part in inner])
             case terms.Either(_, yes, no):
                 return regions.union(self.value(yes), self.value(no))
             case terms.Else(inner, otherwise):
@@ -122,9 +124,9 @@ class Narrower:
             case "/":
                 return regions.divide(left, right)
             case "//":
-                return _round("floor", regions.divide(left, right), 0)
+                return images.round_members("floor", regions.divide(left, right), 0)
             case _:
-                return _modulo(left, right)
+                return images.modulo(left, right)
 
     def _otherwise(self, inner: Term, otherwise: Term) -> Region:
         if isinstance(inner, terms.Read):
@@ -155,9 +157,7 @@ class Narrower:
                 return EVERYTHING
 
     def _picked(self, fold: Folding, held: object, phase: int) -> Region:
-        if isinstance(held, Fraction) and (
-            phase == 3 or fold.function in ("first", "prev")
-        ):
+        if isinstance(held, Fraction) and (phase == 3 or fold.function in ("first", "prev")):
             return regions.point(held)
         more = self._body_anew(fold)
         if not isinstance(held, Fraction):
@@ -192,13 +192,13 @@ class Narrower:
         """What the items after this one can add."""
         spec = self._lists[fold.list]
         if fold.list != fold.outer:
-            return _repeated(self._body_anew(fold), 0, None)
+            return images.repeated(self._body_anew(fold), 0, None)
         written = self._regs[spec.count]
         if self._regs[spec.phase] == 3:
             return regions.point(Fraction(0))
         least = max(0, spec.low - written)
         most = None if spec.high is None else max(0, spec.high - written)
-        return _repeated(self._counted(fold, self._body_anew(fold)), least, most)
+        return images.repeated(self._counted(fold, self._body_anew(fold)), least, most)
 
     def _body_anew(self, fold: Folding) -> Region:
         """The body over an item of which nothing is written yet."""
@@ -257,16 +257,16 @@ class Narrower:
         if _wordy(self._regs, left) or _wordy(self._regs, right):
             return
         a, b = self.value(left), self.value(right)
-        self._push(left, _related(relation, a, b))
-        self._push(right, _related(_MIRROR[relation], b, a))
+        self._push(left, images.related(relation, a, b))
+        self._push(right, images.related(_MIRROR[relation], b, a))
 
-        repeated = _repeats(left, right)
+        repeated = monotone.read_twice(left, right)
         if repeated is not None and self._regs[repeated] is Gap.UNKNOWN:
             self._shave(relation, left, right, repeated)
 
     def _shave(self, relation: str, left: Term, right: Term, register: int) -> None:
         """Cut off the ends of a register that stands twice, where the rule is monotone."""
-        a, b = _sense(left, register), _sense(right, register)
+        a, b = monotone.sense(left, register), monotone.sense(right, register)
         region = self.region(register)
         if a is None or b is None or a == b or len(region) != 1 or not region[0].step:
             return
@@ -282,7 +282,9 @@ class Narrower:
         piece = regions.scale(self.region(register), Fraction(sign))[0]
         if piece.low is None or piece.high is None:
             return
-        edge = _edge(piece, lambda value: self._can(bound, left, right, register, sign * value))
+        edge = monotone.edge(
+            piece, lambda value: self._can(bound, left, right, register, sign * value)
+        )
         if edge is None:
             raise Impossible
         self._keep(register, regions.scale(regions.at_least(edge), Fraction(sign)))
@@ -292,7 +294,7 @@ class Narrower:
     ) -> bool:
         before = self.open.get(register)
         self.open[register] = regions.point(value)
-        met = _related(relation, self.value(left), self.value(right))
+        met = images.related(relation, self.value(left), self.value(right))
         if before is None:
             del self.open[register]
         else:
@@ -300,14 +302,10 @@ class Narrower:
         return met != NOTHING
 
     def _near(self, left: Term, right: Term, digits: object) -> None:
-        slack = HALF / 10 ** (digits if isinstance(digits, int) else self._fewest(left))
+        slack = HALF / 10 ** (digits if isinstance(digits, int) else 0)
         around = regions.interval(-slack, slack)
         self._push(left, regions.add(self.value(right), around))
         self._push(right, regions.add(self.value(left), around))
-
-    def _fewest(self, left: Term) -> int:
-        """The fewest digits that the shown side can have: the widest reading."""
-        return 0
 
     def _each(self, fold: Folding) -> None:
         if self._regs[self._lists[fold.list].phase] != 1:
@@ -340,7 +338,7 @@ class Narrower:
             case terms.Binary(op, left, right):
                 self._push_binary(op, left, right, wanted)
             case terms.Rounded(mode, inner, digits):
-                origin = _unround(mode, wanted, digits, self.value(inner))
+                origin = images.unround(mode, wanted, digits, self.value(inner))
                 self._push(inner, origin)
             case terms.Absolute(inner):
                 self._push(inner, regions.union(wanted, regions.negate(wanted)))
@@ -378,11 +376,11 @@ class Narrower:
                 self._push(left, regions.add(wanted, b))
                 self._push(right, regions.add(a, regions.negate(wanted)))
             case "*":
-                self._push(left, _factor(wanted, b))
-                self._push(right, _factor(wanted, a))
+                self._push(left, images.factor(wanted, b))
+                self._push(right, images.factor(wanted, a))
             case "/":
                 self._push(left, regions.multiply(wanted, b))
-                self._push(right, _factor(a, wanted))
+                self._push(right, images.factor(a, wanted))
 
     def _push_fold(self, fold: Folding, wanted: Region) -> None:
         phase = self._regs[self._lists[fold.outer].phase]
@@ -412,181 +410,3 @@ def _wordy(regs: Sequence[Any], term: Term) -> bool:
             return isinstance(regs[register], str | bool)
         case _:
             return isinstance(term, terms.Relate | terms.Every | terms.Some | terms.Negated)
-
-
-def _related(relation: str, left: Region, right: Region) -> Region:
-    """What of `left` can stand in `relation` to something in `right`."""
-    if not left or not right:
-        return NOTHING
-    match relation:
-        case "==":
-            return regions.intersect(left, right)
-        case "<=" | "<":
-            bound = regions.highest(right)
-            kept = regions.intersect(left, regions.at_most(bound))
-        case ">=" | ">":
-            bound = regions.lowest(right)
-            kept = regions.intersect(left, regions.at_least(bound))
-        case _:
-            value = regions.only(right)
-            return left if value is None else regions.without(left, value)
-    strict = relation in ("<", ">") and bound is not None
-    return regions.without(kept, bound) if strict and bound is not None else kept
-
-
-def _factor(product: Region, other: Region) -> Region:
-    """The numbers whose product with something in `other` lies in `product`."""
-    zero = Fraction(0)
-    if regions.contains(other, zero) and regions.contains(product, zero):
-        return EVERYTHING
-    if regions.only(other) == zero:
-        return NOTHING
-    return regions.divide(product, other)
-
-
-def _repeated(body: Region, least: int, most: int | None) -> Region:
-    """Sums of `least` to `most` members of `body`."""
-    if not body:
-        return regions.point(Fraction(0)) if least == 0 else NOTHING
-    low, high = regions.lowest(body), regions.highest(body)
-    ends = (
-        _times(low, least if low is None or low >= 0 else most, low_end=True),
-        _times(high, least if high is not None and high <= 0 else most, low_end=False),
-    )
-    step = regions.common_step(
-        *(number for piece in body for number in (piece.step, piece.offset))
-    )
-    lattice = all(piece.step or piece.point for piece in body)
-    whole = regions.interval(*ends)
-    return regions.intersect(whole, regions.grid(step)) if lattice and step else whole
-
-
-def _times(end: Fraction | None, count: int | None, *, low_end: bool) -> Fraction | None:
-    if count == 0 or end == 0:
-        return Fraction(0)
-    return None if end is None or count is None else end * count
-
-
-def _round(mode: str, region: Region, digits: int) -> Region:
-    unit = Fraction(1, 10**digits)
-    return regions.union(
-        *(
-            regions.grid(
-                unit,
-                None if piece.low is None else rounded(mode, piece.low, digits),
-                None if piece.high is None else rounded(mode, piece.high, digits),
-            )
-            for piece in region
-        )
-    )
-
-
-def _slack(mode: str, unit: Fraction) -> tuple[Fraction, Fraction]:
-    """How far below and above a rounded value its origin can lie."""
-    match mode:
-        case "floor":
-            return Fraction(0), unit
-        case "ceil":
-            return unit, Fraction(0)
-        case _:
-            return unit / 2, unit / 2
-
-
-def _unround(mode: str, wanted: Region, digits: int, inner: Region) -> Region:
-    """What of `inner` rounds to something in `wanted`."""
-    below, above = _slack(mode, Fraction(1, 10**digits))
-    met: list[regions.Piece] = []
-    for piece in wanted:
-        low = None if piece.low is None else piece.low - below
-        high = None if piece.high is None else piece.high + above
-        part = regions.intersect(inner, regions.interval(low, high))
-        for end in (low, high):
-            if end is not None and not regions.contains(
-                (piece,), rounded(mode, end, digits)
-            ):
-                part = regions.without(part, end)
-        met.extend(part)
-    return regions.simplify(met)
-
-
-def _modulo(left: Region, right: Region) -> Region:
-    modulus = regions.only(right)
-    if not modulus:
-        return regions.at_least(Fraction(0))
-    steps = all(piece.step or piece.point for piece in left)
-    step = regions.common_step(modulus, *(p.step for p in left), *(p.offset for p in left))
-    if steps and step:
-        return regions.grid(step, Fraction(0), abs(modulus) - step)
-    return regions.interval(Fraction(0), abs(modulus))
-
-
-def _extreme(largest: bool, parts: list[Region]) -> Region:
-    if not all(parts):
-        return NOTHING
-    ends = [regions.lowest(part) if largest else regions.highest(part) for part in parts]
-    bounds = [end for end in ends if end is not None]
-    if not bounds:
-        return regions.union(*parts)
-    half = regions.at_least(max(bounds)) if largest else regions.at_most(min(bounds))
-    return regions.intersect(regions.union(*parts), half)
-
-
-def _repeats(left: Term, right: Term) -> int | None:
-    """A register that a comparison reads more than once."""
-    seen: set[int] = set()
-    queue = [left, right]
-    while queue:
-        term = queue.pop()
-        if isinstance(term, terms.Read):
-            if term.register in seen:
-                return term.register
-            seen.add(term.register)
-        queue.extend(terms.parts(term))
-    return None
-
-
-def _sense(term: Term, register: int) -> int | None:
-    """1 where the term grows with the register, -1 where it falls, 0 without it, else None."""
-    match term:
-        case terms.Read(read):
-            return int(read == register)
-        case terms.Const():
-            return 0
-        case terms.Minus(inner):
-            sense = _sense(inner, register)
-            return None if sense is None else -sense
-        case terms.Rounded(_, inner, _):
-            return _sense(inner, register)
-        case terms.Binary("+" | "-" as op, left, right):
-            a, b = _sense(left, register), _sense(right, register)
-            if a is None or b is None:
-                return None
-            b = b if op == "+" else -b
-            return a or b if a * b >= 0 else None
-        case terms.Binary("*", terms.Const(Fraction() as factor), inner) | terms.Binary(
-            "*", inner, terms.Const(Fraction() as factor)
-        ):
-            sense = _sense(inner, register)
-            return sense if sense is None or factor >= 0 else -sense
-        case _:
-            return None if register in terms.registers(term) else 0
-
-
-def _edge(piece: regions.Piece, can: Callable[[Fraction], bool]) -> Fraction | None:
-    """The least member that a test lets through, which lets through all members above it.
-
-    None where it lets none through.
-    """
-    low, high = piece.low or Fraction(0), piece.high or Fraction(0)
-    if can(low):
-        return low
-    if not can(high):
-        return None
-    wrong, right = 0, int((high - low) / piece.step)
-    while right - wrong > 1:
-        middle = (wrong + right) // 2
-        if can(low + middle * piece.step):
-            right = middle
-        else:
-            wrong = middle
-    return low + right * piece.step

@@ -7,18 +7,22 @@ follow a number that has just ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler import left, trailing
 from rulec.compiler.automata import Dfa, foreign_digits, utf8_dfa
-from rulec.compiler.graph import Graph
-from rulec.compiler.left import Left
-from rulec.compiler.machine import END, Broken, Edge, Enclosed, Letter, Op, Owe, Pending, Program
+from rulec.compiler.machine import END, Edge, Pending
 from rulec.compiler.openers import Openers, openers
-from rulec.compiler.trailing import Trailing
+from rulec.compiler.ops import Broken, Enclosed, Letter, Op, Owe, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rulec.compiler.graph import Graph
+    from rulec.compiler.left import Left
+    from rulec.compiler.trailing import Trailing
 
 
 class ProseState(NamedTuple):
@@ -122,9 +126,8 @@ class Prose:
     def _connect(self, state: ProseState) -> None:
         node = self.nodes[state]
         grouped: dict[tuple[Program, int, bool, tuple[int, ...]], int] = {}
-        for values in self._classes():
-            if state.escape:
-                values &= _EQUATING
+        for alike in self._classes():
+            values = alike & _EQUATING if state.escape else alike
             made = self._edge(state, values.bit_length() - 1) if values else None
             if made is not None:
                 grouped[made] = grouped.get(made, 0) | values
@@ -182,9 +185,7 @@ class Prose:
         starts = self._starts(state, byte)
         watched = state.watched and self._reads(byte)
         beside = left.advance(state.left, byte) if self.watches else state.left
-        then = ProseState(
-            utf8, opener, without, beside, after, watched or bool(starts), False
-        )
+        then = ProseState(utf8, opener, without, beside, after, watched or bool(starts), False)
         return tuple(ops), self._node(then), state.watched or bool(starts), starts
 
     def _enclosed(self, pending: int) -> Program:

@@ -8,12 +8,16 @@ readings and the ruleset is refused, with the shortest such text.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rulec.compiler.graph import Graph, bytes_of
 from rulec.compiler.machine import END, Edge, Exit, Node
-from rulec.compiler.prose import Prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rulec.compiler.prose import Prose
 
 MOST_SETS = 20_000
 """Sets of nodes that are looked at; more would be as many control states."""

@@ -8,11 +8,13 @@ contain nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 ZERO = Fraction(0)
 WIDEST = 64
@@ -224,9 +226,7 @@ def _multiply(a: Piece, b: Piece) -> Piece:
 def _corners(a: Piece, b: Piece) -> tuple[Fraction | None, Fraction | None]:
     low: Fraction | None = None
     high: Fraction | None = None
-    ends = [
-        _end(x, y) for x in ((a.low, -1), (a.high, 1)) for y in ((b.low, -1), (b.high, 1))
-    ]
+    ends = [_end(x, y) for x in ((a.low, -1), (a.high, 1)) for y in ((b.low, -1), (b.high, 1))]
     if all(sign >= 0 or value is not None for value, sign in ends):
         low = min(value for value, _ in ends if value is not None)
     if all(sign <= 0 or value is not None for value, sign in ends):
@@ -234,9 +234,9 @@ def _corners(a: Piece, b: Piece) -> tuple[Fraction | None, Fraction | None]:
     return low, high
 
 
-def _end(x: tuple[Fraction | None, int], y: tuple[Fraction | None, int]) -> tuple[
-    Fraction | None, int
-]:
+def _end(
+    x: tuple[Fraction | None, int], y: tuple[Fraction | None, int]
+) -> tuple[Fraction | None, int]:
     """One corner of a product: a value, or None with the sign of its infinity."""
     (a, s), (b, t) = x, y
     if a is not None and b is not None:

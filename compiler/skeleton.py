@@ -7,11 +7,15 @@ the registers hold. Stances are numbered as they are found; 0 is the empty one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from rulec.compiler import machine as m
-from rulec.compiler.machine import Edge, Machine, Program
+from rulec.compiler import ops as m
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rulec.compiler.machine import Edge, Machine
+    from rulec.compiler.ops import Program
 
 Subs: TypeAlias = tuple[tuple[int, frozenset[int]], ...]
 """Watches under way: the number of each, and the nodes where it may be."""
@@ -133,9 +137,7 @@ class Skeleton:
             for after, known, past in self._arrive(way.target, observer):
                 yield after, sure and known, cut or past
 
-    def _watch(
-        self, posture: Posture, edge: Edge, byte: int
-    ) -> Iterator[tuple[Posture, bool]]:
+    def _watch(self, posture: Posture, edge: Edge, byte: int) -> Iterator[tuple[Posture, bool]]:
         subs: list[tuple[int, frozenset[int]]] = []
         held = dict(posture.subs)
         captured: set[int] = set()
@@ -186,7 +188,9 @@ class Skeleton:
     def cost(self, number: int) -> int:
         """Bytes to the end from the cheapest certain posture that needs no register; or -1."""
         costs = (self.machine.nodes[p.node] for p, sure in self.stances[number] if sure)
-        known = [n.cost for n in costs if n.cost is not None and not n.pending and not n.lexical]
+        known = [
+            n.cost for n in costs if n.cost is not None and not n.pending and not n.lexical
+        ]
         return min(known, default=-1)
 
 

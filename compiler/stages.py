@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from rulec.compiler import tiers
 from rulec.compiler.build import Builder
-from rulec.compiler.codec import digest, with_digest
+from rulec.compiler.codec import digest, to_json, with_digest
 from rulec.compiler.derivatives import TooLarge as TooLargeRegex
 from rulec.compiler.graph import TooManyStates
 from rulec.compiler.machine import Machine
@@ -14,9 +15,11 @@ from rulec.compiler.places import TooLarge
 from rulec.compiler.plan import Plan, plan_ruleset
 from rulec.compiler.prose import BadFollower
 from rulec.compiler.readings import ambiguity, prefer_prose
-from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label
-from rulec.dsl.source import Span
+
+if TYPE_CHECKING:
+    from rulec.dsl import checked
+    from rulec.dsl.source import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +101,8 @@ def _laid(plan: Plan) -> Built:
             for rule, tier in zip(plan.rules, tiered, strict=True)
         )
     )
-    return Built(with_digest(machine, digest(machine)), summaries, tiers.complaints(plan, tiered))
+    return Built(
+        with_digest(machine, digest(to_json(machine))),
+        summaries,
+        tiers.complaints(plan, tiered),
+    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from rulec.dsl.checked import Arithmetic, Relation
+if TYPE_CHECKING:
+    from rulec.dsl.checked import Arithmetic, Relation
 
 LIMIT = 10**18
 """Numerator and denominator of every reduced intermediate stay within it."""

@@ -1,31 +1,44 @@
 """Which rules masks can keep by themselves, and why the others are tested later.
 
-A rule is admitted, in file order, while the rules admitted so far stay *soluble by propagation*:
+A rule is admitted, in file order, while the rules admitted so far stay *soluble by
+propagation*:
 
-- each either defines a field by fields written before it (`f == E`, `f ~= E`), bounds a term, or
-  speaks of one field alone;
-- a definition's values fit its field's digits, and their range becomes a bound on the definition;
-- all bounds pull every free field the same way, so that one choice of the fields still to come is
-  the best one for all of them at once;
-- no two ways lead from one rule to another (the rules and their fields form a forest), so that
-  what propagation leaves open for a field is what all rules together leave open.
+- each either defines a field by fields written before it (`f == E`, `f ~= E`), bounds a
+  term, or speaks of one field alone;
+- a definition's values fit its field's digits, and their range becomes a bound on the
+  definition;
+- all bounds pull every free field the same way, so that one choice of the fields still to
+  come is the best one for all of them at once;
+- no two ways lead from one rule to another (the rules and their fields form a forest), so
+  that what propagation leaves open for a field is what all rules together leave open.
 
 Under these conditions no choice that is left open ever leaves a later field empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from rulec.compiler import regions, terms
-from rulec.compiler.machine import Rule
 from rulec.compiler.plan import Plan, deep_registers
 from rulec.compiler.propagate import Narrower
-from rulec.compiler.regions import Region
 from rulec.compiler.terms import Gap, Term
 from rulec.dsl.diagnostics import Diagnostic, Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rulec.compiler.machine import Rule
+    from rulec.compiler.regions import Region
+from rulec.compiler.steering import (
+    conjuncts,
+    defined_field,
+    definitions,
+    replaced,
+    steered,
+)
 
 _NUMERIC = ("number", "date", "expr")
 
@@ -45,8 +58,8 @@ class _Unfit(Exception):
 
 def assign(plan: Plan) -> tuple[Tiered, ...]:
     """The tier of every rule."""
-    definitions = _definitions(plan)
-    steers = [_steered(rule.term, definitions, plan) for rule in plan.rules]
+    meanings = definitions(plan)
+    steers = [steered(rule.term, meanings, plan) for rule in plan.rules]
     admitted: list[tuple[Rule, Term]] = []
     tiered: dict[int, Tiered] = {}
     for number in _file_order(plan):
@@ -93,66 +106,6 @@ def _unfit(plan: Plan, rules: list[tuple[Rule, Term]]) -> str:
     return ""
 
 
-# --- the form that is propagated ---
-
-
-def _definitions(plan: Plan) -> dict[int, Term]:
-    """The registers that a rule fixes, with the terms that they equal."""
-    found: dict[int, Term] = {}
-    for rule in plan.rules:
-        if rule.tier != "audit" and isinstance(rule.term, terms.Relate):
-            defined = _defined(plan, rule.term)
-            if defined is not None:
-                found.setdefault(*defined)
-    return found
-
-
-def _defined(plan: Plan, term: terms.Relate | terms.Near) -> tuple[int, Term] | None:
-    """The field that an equation defines by what is written before it."""
-    if isinstance(term, terms.Relate) and term.relation != "==":
-        return None
-    for one, other in ((term.left, term.right), (term.right, term.left)):
-        if isinstance(one, terms.Read) and (one is term.left or isinstance(term, terms.Relate)):
-            before = deep_registers(other, plan.folds)
-            if all(register < one.register for register in before):
-                return one.register, other
-    return None
-
-
-def _steered(term: Term, definitions: dict[int, Term], plan: Plan) -> Term:
-    """The rule with a field replaced by its definition, where both share a field."""
-    if not isinstance(term, terms.Relate):
-        return term
-    own = _defined(plan, term)
-    for register, meaning in definitions.items():
-        reads = deep_registers(term, plan.folds)
-        if own is not None and own[0] == register:
-            continue
-        if register in reads and deep_registers(meaning, plan.folds) & (reads - {register}):
-            term = replace(
-                term,
-                left=_replaced(term.left, register, meaning),
-                right=_replaced(term.right, register, meaning),
-            )
-    return term
-
-
-def _replaced(term: Term, register: int, meaning: Term) -> Term:
-    match term:
-        case terms.Read(read) if read == register:
-            return meaning
-        case terms.Minus(inner) | terms.Rounded(_, inner, _) | terms.Absolute(inner):
-            return replace(term, term=_replaced(inner, register, meaning))
-        case terms.Binary(_, left, right):
-            return replace(
-                term,
-                left=_replaced(left, register, meaning),
-                right=_replaced(right, register, meaning),
-            )
-        case _:
-            return term
-
-
 # --- the check ---
 
 
@@ -181,7 +134,7 @@ class _System:
     def check(self, steers: list[Term]) -> None:
         """Raises `_Unfit` with the reason."""
         for steer in steers:
-            for part in _conjuncts(steer):
+            for part in conjuncts(steer):
                 self._take(part)
         for term, low, high in self.bounds:
             self._bound(self._expanded(term), low, high)
@@ -200,7 +153,7 @@ class _System:
         body = self.plan.folds[fold].body
         match function:
             case "all":
-                for part in _conjuncts(body):
+                for part in conjuncts(body):
                     self._take(part)
             case "distinct" if isinstance(body, terms.Read):
                 self._distinct(body.register, self.plan.folds[fold].list)
@@ -264,7 +217,7 @@ class _System:
         return register
 
     def _relation(self, term: terms.Relate | terms.Near) -> None:
-        defined = _defined(self.plan, term)
+        defined = defined_field(self.plan, term)
         if defined is not None:
             self._define(term, *defined)
             return
@@ -291,7 +244,11 @@ class _System:
             self.defined[register] = meaning
         low, high = regions.lowest(domain), regions.highest(domain)
         self.bounds.append(
-            (meaning, None if low is None else low - slack, None if high is None else high + slack)
+            (
+                meaning,
+                None if low is None else low - slack,
+                None if high is None else high + slack,
+            )
         )
 
     def _digits(self, register: int) -> int:
@@ -306,7 +263,7 @@ class _System:
 
     def _expanded(self, term: Term) -> Term:
         for register, meaning in reversed(self.defined.items()):
-            term = _replaced(term, register, meaning)
+            term = replaced(term, register, meaning)
         return term
 
     # --- bounds ---
@@ -403,14 +360,6 @@ class _System:
                 end = regions.highest(domain) if direction < 0 else regions.lowest(domain)
                 regs[register] = Gap.UNKNOWN if end is None else end
         return regs
-
-
-def _conjuncts(term: Term) -> Iterator[Term]:
-    if isinstance(term, terms.Every):
-        for part in term.terms:
-            yield from _conjuncts(part)
-    else:
-        yield term
 
 
 def _leaves(term: Term) -> Iterator[Term]:

@@ -1,16 +1,17 @@
 """What must not follow a number that has just ended in prose.
 
-A number takes the longest text that matches: no digit follows it, no point with a digit and no
-complete group of thousands. The number that a watch is owed is not followed by an operator
-and an operand either: that would make it a part of something else. Where the watch itself may go
-on with `=`, that is no prose.
+A number takes the longest text that matches: no digit follows it, no point with a digit and
+no complete group of thousands. The number that a watch is owed is not followed by an operator
+and an operand either: that would make it a part of something else. Where the watch itself may
+go on with `=`, that is no prose.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rulec.compiler.machine import Breach
+if TYPE_CHECKING:
+    from rulec.compiler.ops import Breach
 
 Kind = Literal["", "number", "owed", "chain"]
 Stage = Literal[
@@ -85,7 +86,7 @@ def _operated(after: Trailing, byte: int) -> tuple[Trailing, Breach]:
     if byte == 0x3D and after.kind == "chain":
         return after._replace(stage="equals"), ""
     if byte == 0xC3:
-        return after._replace(stage="c3"), False
+        return after._replace(stage="c3"), ""
     return (after._replace(stage="space") if byte == 0x20 else NOTHING), ""
 
 

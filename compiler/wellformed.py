@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from rulec.compiler import machine as m
+from rulec.compiler import ops as m
 from rulec.compiler import terms
 from rulec.compiler.codec import Malformed
-from rulec.compiler.machine import Machine, Op
-from rulec.compiler.terms import Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rulec.compiler.machine import Machine
+    from rulec.compiler.ops import Op
+    from rulec.compiler.terms import Term
 
 
 def examine(machine: Machine) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
-from rulec.compiler.machine import Field, Machine
 from rulec.compiler.plan import deep_folds, deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.regions import NOTHING, Region
 from rulec.compiler.terms import Gap, Term, Value
 from rulec.runtime.numerals import Allowed, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rulec.compiler.machine import Field, Machine
 
 
 class Rules:
@@ -27,9 +30,7 @@ class Rules:
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
         )
         self._beside = {f.register: self._neighbours(f) for f in machine.fields}
-        self._reads = {
-            f.register: self._seen(self._beside[f.register]) for f in machine.fields
-        }
+        self._reads = {f.register: self._seen(self._beside[f.register]) for f in machine.fields}
 
     def _neighbours(self, field: Field) -> tuple[int, ...]:
         """The rules that can bear on a field, directly or through other fields."""
@@ -71,23 +72,23 @@ class Rules:
     def fetch(self, regs: Sequence[Any], number: int) -> Value:
         """The value of a fold; `UNKNOWN` while items may still change it."""
         fold = self.machine.folds[number]
-        held = regs[fold.register]
+        held: Any = regs[fold.register]
         closed = regs[self.machine.lists[fold.outer].phase] == 3
         if isinstance(held, Gap):
             settled = closed or fold.function == "prev" or held is not Gap.ABSENT
             return held if settled else Gap.UNKNOWN
         match fold.function:
             case "prev" | "first":
-                return held  # type: ignore[no-any-return]
+                return cast("Value", held)
             case "distinct" | "sorted":
                 return (held is not False) if closed or held is False else Gap.UNKNOWN
             case "all":
-                return held if closed or held is False else Gap.UNKNOWN  # type: ignore[no-any-return]
+                return held if closed or held is False else Gap.UNKNOWN
             case "any":
-                return held if closed or held is True else Gap.UNKNOWN  # type: ignore[no-any-return]
+                return held if closed or held is True else Gap.UNKNOWN
         if not closed:
             return Gap.UNKNOWN
-        return Fraction(held) if fold.function == "count" else held  # type: ignore[no-any-return]
+        return Fraction(held) if fold.function == "count" else held
 
     def value(self, regs: Sequence[Any], term: Term) -> Value:
         """The value of a term now."""

@@ -6,15 +6,20 @@ tokens, since every byte it needs has a token of its own.
 
 from __future__ import annotations
 
-from rulec.compiler import machine as m
+from typing import TYPE_CHECKING
+
+from rulec.compiler import ops as m
 from rulec.compiler.expressions import LONGEST as LONGEST_EXPRESSION
-from rulec.compiler.machine import Field, Machine, Node, Phase
 from rulec.compiler.numbers import LONGEST
 from rulec.runtime import stack
 from rulec.runtime.numerals import Numeral, Run, endings, hits, meets
 from rulec.runtime.programs import Word
-from rulec.runtime.reference import Config, Thread
 from rulec.runtime.stack import Stack
+
+if TYPE_CHECKING:
+    from rulec.compiler.machine import Field, Machine, Node
+    from rulec.compiler.ops import Phase
+    from rulec.runtime.reference import Config, Thread
 
 HOPELESS = 1 << 60
 
@@ -35,11 +40,10 @@ class Budget:
         node = self.machine.nodes[thread.node]
         if node.cost is None:
             return HOPELESS
-        owed = sum(
-            max(0, part.least - thread.regs[part.register]) * part.each
-            for part in node.pending
-        )
-        return node.cost + owed + self._field(thread)
+        cost = node.cost + self._field(thread)
+        for part in node.pending:
+            cost += max(0, part.least - int(thread.regs[part.register])) * part.each
+        return cost
 
     def _field(self, thread: Thread) -> int:
         """What the field under way still takes."""

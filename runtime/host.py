@@ -6,18 +6,13 @@ Its masks are those of the reference engine, bit for bit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rulec.compiler.fit import Fitter, Ids, Row, TokenTable, Words
-from rulec.compiler.machine import Field
-from rulec.compiler.pack import Pack
 from rulec.compiler.places import DIGITS
-from rulec.compiler.regions import Region
 from rulec.compiler.skeleton import Posture
 from rulec.runtime import stack
 from rulec.runtime.allowed import Rules
@@ -26,6 +21,15 @@ from rulec.runtime.numerals import Allowed, Numeral
 from rulec.runtime.prefixes import Values, prefixes
 from rulec.runtime.reference import Config, Reference, Thread
 from rulec.runtime.stack import FRACTION, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from rulec.compiler.machine import Field
+    from rulec.compiler.pack import Pack
+    from rulec.compiler.regions import Region
 
 KEPT = 1_024
 """Masks of dynamic states that are kept."""
@@ -39,10 +43,16 @@ class Remembered(Rules):
         self._known: OrderedDict[Any, Any] = OrderedDict()
 
     def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
-        return self._once(("n", field.register, *self.seen(field, regs)), super().numbers, field, regs)
+        """The numbers that a field may hold, computed once for equal registers."""
+        key = "n", field.register, *self.seen(field, regs)
+        found: Allowed = self._once(key, super().numbers, field, regs)
+        return found
 
     def region(self, field: Field, regs: Sequence[Any]) -> Region:
-        return self._once(("r", field.register, *self.seen(field, regs)), super().region, field, regs)
+        """Where an expression's value must lie, computed once for equal registers."""
+        key = "r", field.register, *self.seen(field, regs)
+        found: Region = self._once(key, super().region, field, regs)
+        return found
 
     def _once(self, key: Any, made: Any, field: Field, regs: Sequence[Any]) -> Any:
         found = self._known.get(key)
@@ -68,7 +78,7 @@ class Candidates:
 
 def candidates(row: Row, table: TokenTable) -> Candidates:
     """The open tokens of a row."""
-    texts = [(int(token), table.bytes(int(token))) for token in row.open]
+    texts = [(int(token), table.text(int(token))) for token in row.open]
     groups: dict[int, list[tuple[int, int]]] = {}
     rest: list[tuple[int, bytes]] = []
     for token, text in texts:
@@ -170,9 +180,7 @@ class Host:
                 return (thread.node, *thread.lex[2:], thread.lex.field)
         return None
 
-    def _passing(
-        self, thread: Thread, posture: Posture, row: Row, at: int
-    ) -> Iterator[Ids]:
+    def _passing(self, thread: Thread, posture: Posture, row: Row, at: int) -> Iterator[Ids]:
         found = self._candidates.get(posture)
         if found is None:
             found = self._candidates[posture] = candidates(row, self.pack.table)
@@ -226,7 +234,12 @@ class Host:
                 continue
             after = "frac" if phase in ("point", "frac") else "int"
             open_ = prefixes(
-                field.least, field.most, after, fraction, lex.negative, lex.allowed  # type: ignore[arg-type]
+                field.least,
+                field.most,
+                after,
+                fraction,
+                lex.negative,
+                lex.allowed,
             )
             if open_ is None:
                 return None
@@ -260,12 +273,12 @@ class Host:
                 node = self._plain[key] = self._plainly(thread.node, token)
             if node >= 0 and not thread.subs and thread.debt < 0:
                 return Config((thread._replace(node=node),))
-        return self.engine.walk(config, self.pack.table.bytes(token), at)
+        return self.engine.walk(config, self.pack.table.text(token), at)
 
     def _plainly(self, node: int, token: int) -> int:
         """The node behind a token that runs no program, or -1."""
         nodes = self.pack.machine.nodes
-        for byte in self.pack.table.bytes(token):
+        for byte in self.pack.table.text(token):
             edges = self.engine.edges(node)[byte]
             if len(edges) != 1 or edges[0].ops or edges[0].watched:
                 return -1
@@ -281,7 +294,7 @@ class Host:
     # --- budgets ---
 
     def fill_within(self, config: Config, at: int, limit: int, out: Words) -> None:
-        """Like `fill`, without the tokens behind which the rest takes more than `limit` bytes."""
+        """Like `fill`, without tokens behind which the rest takes more than `limit` bytes."""
         self.fill(config, at, out)
         if limit >= self.budget.ceiling:
             return
@@ -302,7 +315,7 @@ class Host:
         unknown = np.flatnonzero(allowed[: len(costs)].astype(bool) & (costs < 0))
         config = Config((thread,))
         for token in unknown.tolist():
-            after = self.engine.walk(config, self.pack.table.bytes(token), at)
+            after = self.engine.walk(config, self.pack.table.text(token), at)
             if self.budget.cost(after) <= limit:
                 yield np.array([token], np.int32)
 

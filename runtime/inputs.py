@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
-from rulec.compiler.machine import Machine, Parameter
-from rulec.compiler.terms import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rulec.compiler.machine import Machine, Parameter
+    from rulec.compiler.terms import Value
 
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 

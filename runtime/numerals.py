@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil, floor, gcd
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from rulec.compiler.machine import Field, Phase, Step
 from rulec.compiler.places import DIGITS
-from rulec.compiler.regions import Piece, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rulec.compiler.machine import Field
+    from rulec.compiler.ops import Phase, Step
+    from rulec.compiler.regions import Piece, Region
 
 
 class Run(NamedTuple):
@@ -22,8 +26,8 @@ class Run(NamedTuple):
 
 Runs: TypeAlias = tuple[Run, ...]
 Allowed: TypeAlias = tuple[Runs, ...]
-"""For each number of fraction digits from the field's least on: the numbers allowed, in units of
-the last digit."""
+"""For each number of fraction digits from the field's least on: the numbers allowed, in
+units of the last digit."""
 
 
 class Numeral(NamedTuple):

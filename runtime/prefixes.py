@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rulec.compiler.machine import Field, Phase
+from rulec.compiler.machine import Field
 from rulec.compiler.places import DIGITS
 from rulec.runtime.numerals import Allowed, Numeral, Run, Runs, endings
+
+if TYPE_CHECKING:
+    from rulec.compiler.ops import Phase
 
 Values: TypeAlias = NDArray[np.int64]
 MOST_MEMBERS = 256
@@ -19,7 +22,7 @@ MOST_MEMBERS = 256
 
 
 class Prefixes(NamedTuple):
-    """The whole numbers in `bounds[0] ≤ n < bounds[1]`, `bounds[2] ≤ n < bounds[3]`, …"""
+    """The whole numbers from each even bound up to the odd one behind it."""
 
     bounds: tuple[int, ...]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from rulec.compiler import machine as m
-from rulec.compiler.machine import Machine, Program
+from rulec.compiler import ops as m
 from rulec.compiler.regions import contains
 from rulec.compiler.terms import Gap
 from rulec.runtime import dates, numerals, stack
@@ -15,6 +13,12 @@ from rulec.runtime.allowed import Rules, value_of
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rulec.compiler.machine import Field, Machine
+    from rulec.compiler.ops import Program
 
 
 class Word(NamedTuple):
@@ -203,9 +207,7 @@ class Programs:
                 frame.lex = Written(op.field, frame.at)
         return True
 
-    def _begin_number(
-        self, frame: Frame, number: int, field: m.Field, guarded: bool
-    ) -> bool:
+    def _begin_number(self, frame: Frame, number: int, field: Field, guarded: bool) -> bool:
         allowed = self.rules.numbers(field, frame.regs) if guarded else None
         if field.kind == "date":
             frame.lex = Day(number, frame.at, None if allowed is None else allowed[0])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-from rulec.compiler.machine import Field
+from typing import TYPE_CHECKING
 
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral
@@ -14,6 +12,11 @@ from rulec.runtime.reference import DEAD, Config, Reference, Thread
 from rulec.runtime.stack import Stack
 from rulec.runtime.verdicts import describe
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rulec.compiler.machine import Field
+
 SHOWN = 6
 
 
@@ -21,8 +24,8 @@ SHOWN = 6
 class Refusal:
     """Why a token is masked.
 
-    `rule` and `field` are empty where it is the text's shape that forbids it; `allowed` says what
-    would be right instead.
+    `rule` and `field` are empty where it is the text's shape that forbids it; `allowed` says
+    what would be right instead.
     """
 
     message: str
@@ -32,9 +35,7 @@ class Refusal:
     because: str = ""
 
 
-def explain_refusal(
-    engine: Reference, config: Config, text: bytes, at: int
-) -> Refusal | None:
+def explain_refusal(engine: Reference, config: Config, text: bytes, at: int) -> Refusal | None:
     """Why `text` can't follow (the empty text: why the trace can't end); None where it can."""
     here = config
     for byte in text:
@@ -109,5 +110,3 @@ def _expected(engine: Reference, config: Config) -> Iterator[str]:
             yield from (f"`{chr(byte)}`" for byte in possible)
         elif thread.lex is not None and possible and len(possible) < 32:
             yield "a digit" if possible[0] >= 0x30 else "a number"
-
-

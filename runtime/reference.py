@@ -5,13 +5,17 @@ It is the oracle: every faster engine gives the same answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rulec.compiler.machine import END, Edge, Exit, Machine, Program
-from rulec.compiler.terms import Value
+from rulec.compiler.machine import END, Edge, Exit, Machine
 from rulec.runtime.allowed import Rules
 from rulec.runtime.programs import Frame, Lex, Mark, Marks, Programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from rulec.compiler.ops import Program
+    from rulec.compiler.terms import Value
 
 
 class Thread(NamedTuple):
@@ -241,9 +245,7 @@ class Reference:
                     found.extend(reach.threads)
         return Reach(tuple(found), cut, past)
 
-    def _captured(
-        self, moved: Thread, number: int, reach: Reach, byte: int, at: int
-    ) -> Reach:
+    def _captured(self, moved: Thread, number: int, reach: Reach, byte: int, at: int) -> Reach:
         """The text has come to a watch's cut: from here on its rest is owed."""
         plain = moved._replace(subs=())
         if not reach.past:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from random import Random
+from typing import TYPE_CHECKING
 
-from rulec.compiler.machine import Machine
 from rulec.runtime import inputs as given
 from rulec.runtime.reference import Config, Reference, Thread
 from rulec.runtime.verify import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rulec.compiler.machine import Machine
 
 LONGEST = 4_000
 """Bytes after which a walk takes the shortest way to the end."""
@@ -64,9 +68,7 @@ class Sampler:
                 return byte, after
         return None
 
-    def _order(
-        self, config: Config, text: bytes, chance: Random, hurry: bool
-    ) -> Iterator[int]:
+    def _order(self, config: Config, text: bytes, chance: Random, hurry: bool) -> Iterator[int]:
         """The bytes that may come, in a random order that likes plain text and openers."""
         threads = list(config.threads)
         chance.shuffle(threads)
@@ -105,6 +107,8 @@ def _violates(machine: Machine, thread: Thread) -> bool:
     return False
 
 
-def sample(machine: Machine, seed: int = 0, inputs: Mapping[str, object] | None = None) -> bytes:
+def sample(
+    machine: Machine, seed: int = 0, inputs: Mapping[str, object] | None = None
+) -> bytes:
     """One random trace that obeys the rules; a `Sampler` is quicker for many."""
     return Sampler(machine)(seed, inputs)

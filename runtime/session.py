@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rulec.compiler.fit import Words
-from rulec.compiler.pack import Pack
 from rulec.runtime import inputs as given
 from rulec.runtime.budget import HOPELESS
 from rulec.runtime.host import Host
@@ -17,6 +14,13 @@ from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal, explain_refusal
 from rulec.runtime.reference import Config, Thread
 from rulec.runtime.verdicts import Claim, Verdict, claims, overall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rulec.compiler.fit import Words
+    from rulec.compiler.pack import Pack
+    from rulec.runtime.programs import Marks
 
 TRIES = 3
 """How often a field is tried again before the one in front of it is."""
@@ -102,13 +106,13 @@ class Session:
     def text(self) -> bytes:
         """The bytes written so far."""
         table = self.pack.table
-        return b"".join(table.bytes(token) for token in self._tokens if not self._ends(token))
+        return b"".join(table.text(token) for token in self._tokens if not self._ends(token))
 
     def mask(self, out: Words) -> None:
         """Set `out` to the tokens that may come next.
 
-        `out` is `[ceil(vocabulary / 32)]` uint32 and is written in full. It is never empty: where
-        no way is left the ends of sequence stand in it, and `exhausted` is set.
+        `out` is `[ceil(vocabulary / 32)]` uint32 and is written in full. It is never empty:
+        where no way is left the ends of sequence stand in it, and `exhausted` is set.
         """
         here = self._moments[-1]
         if here.ended or self.exhausted:
@@ -131,7 +135,7 @@ class Session:
             return False
         if self._ends(token):
             return self._host.ends(here.config, here.at)
-        text = self.pack.table.bytes(token)
+        text = self.pack.table.text(token)
         if not text or self._barred(text):
             return False
         after = self._host.advance(here.config, token, here.at)
@@ -147,7 +151,7 @@ class Session:
         if self._ends(token):
             self._end(here, token)
             return
-        text = self.pack.table.bytes(token)
+        text = self.pack.table.text(token)
         after = self._host.advance(here.config, token, here.at) if text else None
         if after is None or not after.threads or (self._bars and self._barred(text)):
             raise Refused(self.why(token) or Refusal("these bytes broke a rule before"))
@@ -211,7 +215,7 @@ class Session:
             return Refusal("the sequence has ended")
         if self._ends(token):
             return explain_refusal(self._host.engine, here.config, b"", here.at)
-        text = self.pack.table.bytes(token) if 0 <= token < self.pack.size else b""
+        text = self.pack.table.text(token) if 0 <= token < self.pack.size else b""
         if not text:
             return Refusal("the token writes no text")
         if self._barred(text):
@@ -256,7 +260,7 @@ class Session:
                 found.append(mark)
         if not found:
             return ()
-        kept = None
+        kept: Marks = None
         for mark in reversed(found):
             kept = (mark, kept)
         return claims(machine, rules, kept, self.text)
@@ -264,8 +268,9 @@ class Session:
     def retreat(self) -> int:
         """Leave a violation behind: go back to where its field began, and bar its bytes.
 
-        After a few tries the field before is tried anew, and so on. Returns how many tokens were
-        dropped; 0 where there is no violation, or no way is left (then `exhausted` is set).
+        After a few tries the field before is tried anew, and so on. Returns how many tokens
+        were dropped; 0 where there is no violation, or no way is left (then `exhausted` is
+        set).
         """
         broken = self.violations
         if not broken:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from rulec.compiler import regions
 from rulec.compiler.evaluate import compute
-from rulec.compiler.machine import ExprPhase, Part
 from rulec.compiler.places import DIGITS
-from rulec.compiler.regions import Region
 from rulec.compiler.terms import LIMIT, Gap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rulec.compiler.ops import ExprPhase, Part
+    from rulec.compiler.regions import Region
 
 FRACTION = 6
 """Fraction digits that a number in an expression may show."""
@@ -172,14 +175,16 @@ def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
 
 
 def indifferent(stack: Stack) -> bool:
-    """Whether the operand under way may be any number: times zero, the rest can be completed."""
+    """Whether the operand under way may be any number: times zero, it can be completed."""
     if stack.region is None:
         return True
     term = stack.levels[-1].term
     if stack.levels[-1].times not in ("", "*") or isinstance(term, Gap):
         return False
-    if term is not None and max(abs(term.numerator) * DIGITS, term.denominator * 10**6) > LIMIT:
-        return False
+    if term is not None:
+        most = max(abs(term.numerator) * DIGITS, term.denominator * 10**FRACTION)
+        if most > LIMIT:
+            return False
     zero = stack._replace(mantissa=0, fraction=0, held=None)
     done = _written(zero, "int", ")" * (len(stack.levels) - 1))
     return done is not None and _rest(done, stack.region) is not None

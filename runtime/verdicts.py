@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rulec.compiler.machine import Field, Machine
 from rulec.compiler.terms import Gap
-from rulec.runtime.allowed import Rules
-from rulec.runtime.numerals import Allowed, Run
 from rulec.runtime.programs import Closed, Mark, Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from fractions import Fraction
+
+    from rulec.compiler.machine import Field, Machine
+    from rulec.runtime.allowed import Rules
+    from rulec.runtime.numerals import Allowed, Run
 
 Outcome: TypeAlias = Literal[
     "pass", "violate", "vacuous", "unparsed", "too complex", "exhausted"

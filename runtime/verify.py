@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from rulec.compiler.machine import Machine
 from rulec.runtime import inputs as given
 from rulec.runtime.reference import Config, Reference, Thread
-from rulec.runtime.verdicts import Claim, Verdict, claims, overall
+from rulec.runtime.verdicts import Claim, Outcome, Verdict, claims, overall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rulec.compiler.machine import Machine
 
 
 class Verifier:
@@ -40,7 +44,7 @@ class Verifier:
             label = self.machine.labels[thread.debt]
             owed = Claim(label, label, "violate", at, at, "what the text owes", "")
             found = (*found, owed)
-        verdict = next(overall(found), "unparsed")
+        verdict: Outcome = next(overall(found), "unparsed")
         return Verdict(verdict, found, at, reason, self.machine.digest)
 
 

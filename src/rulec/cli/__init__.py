@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 import typer
 
 from rulec.cli import check, compile, explain, fmt, generate, sample, test, verify
@@ -20,4 +23,8 @@ for _verb in (check, compile, fmt, test, verify, sample, generate, explain):
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name or a trace may hold what the terminal's encoding lacks.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

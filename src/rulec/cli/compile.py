@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.pretty import pretty_repr
-from typing_extensions import assert_never
 
 from rulec import compiler, dsl
 from rulec.cli.console import (
@@ -22,26 +20,21 @@ from rulec.cli.console import (
     stderr,
     steps,
 )
-from rulec.cli.stages import Report, Stage, inspect
-from rulec.compiler import Pack
-from rulec.compiler.vocabulary import VocabularyError, load_vocabulary
-from rulec.dsl.checked import Ruleset
-from rulec.dsl.parse import parse
+from rulec.cli.listing import Stage, stage_text
+from rulec.cli.stages import Report, inspect
+from rulec.cli.tokenizers import EndOption, SizeOption, TokenizerOption, open_vocabulary
+from rulec.compiler import Machine, Pack, PackError, Vocabulary
 
 
 def compile(
     file: RulesFile,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            help="tokenizer.json, tiktoken ranks, tekken, a GGUF, or a folder of a model.",
-        ),
-    ] = None,
+    tokenizer: TokenizerOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", dir_okay=False, help="Where the pack goes.")
     ] = None,
     stage: Annotated[Stage | None, typer.Option("--emit", help="Print this stage.")] = None,
+    end: EndOption = None,
+    size: SizeOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Compile a ruleset for a tokenizer."""
@@ -51,53 +44,59 @@ def compile(
     if needed and tokenizer is None:
         misuse("a pack is made for one tokenizer: name it with --tokenizer")
     report = inspect(file)
-    if report.ruleset is None or broken(report.diagnostics):
+    if report.ruleset is None or report.machine is None or broken(report.diagnostics):
         _refuse(report, form)
         raise typer.Exit(Exit.fault)
     if form is Format.text:
         show(report.diagnostics, stderr())
-    pack = _pack(report.ruleset, tokenizer) if needed and tokenizer is not None else None
+    pack = None
+    if needed and tokenizer is not None:
+        with steps("compiling", None):
+            pack = _pack(report.machine, open_vocabulary(tokenizer, end, size))
     if pack is not None and out is not None:
         _save(pack, out)
-    if stage is not None:
-        typer.echo(stage_text(stage, report, pack))
-    elif form is Format.json:
-        found = [dsl.to_record(one) for one in report.diagnostics]
-        emit({"pack": str(out), "diagnostics": found})
-    else:
-        stderr().print(f"wrote {out}")
+    _tell(stage, out, report, pack, form)
 
 
-def stage_text(stage: Stage, report: Report, pack: Pack | None) -> str:
-    """A stage as Python would show it."""
-    match stage:
-        case Stage.syntax if report.ruleset is not None:
-            return pretty_repr(parse(report.ruleset.span.source).file)
-        case Stage.rules | Stage.syntax:
-            return pretty_repr(report.ruleset)
-        case Stage.plan:
-            return pretty_repr(report.rules)
-        case Stage.machine:
-            return pretty_repr(report.machine)
-        case Stage.pack:
-            return pretty_repr(pack)
-        case _:
-            assert_never(stage)
-
-
-def _pack(ruleset: Ruleset, tokenizer: Path) -> Pack:
+def _pack(machine: Machine, vocabulary: Vocabulary) -> Pack:
     try:
-        with steps("compiling", None):
-            return compiler.compile_ruleset(ruleset, load_vocabulary(tokenizer))
-    except VocabularyError as error:
+        return compiler.fit(machine, vocabulary)
+    except PackError as error:
         misuse(str(error))
 
 
 def _save(pack: Pack, out: Path) -> None:
+    """Write a pack so that nobody ever sees half of it."""
+    draft = out.with_name(f"{out.name}.draft")
     try:
-        pack.save(out)
+        pack.save(draft)
+        draft.replace(out)
     except OSError as error:
+        draft.unlink(missing_ok=True)
         misuse(f"{out}: {error.strerror}")
+
+
+def _tell(
+    stage: Stage | None, out: Path | None, report: Report, pack: Pack | None, form: Format
+) -> None:
+    text = None if stage is None else stage_text(stage, report, pack)
+    if form is Format.json:
+        record: dict[str, object] = {} if stage is None else {"stage": stage.value, "text": text}
+        if pack is not None:
+            record |= {
+                "pack": None if out is None else str(out),
+                "rules": pack.digest,
+                "vocabulary": pack.vocabulary,
+                "size": pack.size,
+                "ends": list(pack.ends),
+                "rows": len(pack.rows),
+            }
+        emit(record | {"diagnostics": [dsl.to_record(one) for one in report.diagnostics]})
+        return
+    if text is not None:
+        typer.echo(text)
+    if pack is not None and out is not None:
+        stderr().print(f"wrote {out}: {len(pack.rows)} rows of {pack.size} tokens")
 
 
 def _refuse(report: Report, form: Format) -> None:

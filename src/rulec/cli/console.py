@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,15 +138,21 @@ class Steps:
 
 
 @contextmanager
-def steps(what: str, total: float | None) -> Iterator[Steps]:
-    """A progress bar on stderr, shown only on a terminal and gone afterwards."""
+def steps(what: str, total: float | None, *, results: bool = False) -> Iterator[Steps]:
+    """A progress bar on stderr, shown only on a terminal and gone afterwards.
+
+    With `results` the verb prints them meanwhile: a terminal that shows those needs no bar.
+    """
     console = stderr()
+    hidden = not console.is_terminal or (results and sys.stdout.isatty())
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(
         *columns,
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=hidden,
+        redirect_stdout=False,
+        redirect_stderr=False,
     ) as progress:
         yield Steps(progress, progress.add_task(what, total=total))

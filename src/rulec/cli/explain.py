@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markdown import Markdown
 
 from rulec.cli.console import Format, FormatOption, emit, misuse, stdout
-
-_PAGES = files("rulec.cli.pages")
-
+from rulec.dsl import pages
 
 def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as R0301.")],
     form: FormatOption = Format.text,
 ) -> None:
     """Say what a diagnostic means and how to mend it."""
-    page = _page(code.upper())
+    page = pages.page(code.upper())
     if page is None:
-        known = ", ".join(_codes())
+        known = ", ".join(pages.codes())
         misuse(f"no diagnostic has the code {code}; there are {known}")
     console = stdout()
     if form is Format.json:
@@ -30,13 +26,3 @@ def explain(
         console.print(Markdown(page))
     else:
         typer.echo(page.rstrip("\n"))
-
-
-def _codes() -> list[str]:
-    return sorted(
-        Path(page.name).stem for page in _PAGES.iterdir() if page.name.endswith(".md")
-    )
-
-
-def _page(code: str) -> str | None:
-    return (_PAGES / f"{code}.md").read_text(encoding="utf-8") if code in _codes() else None

@@ -6,10 +6,20 @@ from typing import Annotated
 
 import typer
 
-from rulec import runtime
-from rulec.cli.console import Format, FormatOption, RulesFile, emit, misuse, sound, steps
-from rulec.cli.request import WithOption, read_inputs
+from rulec.cli.console import (
+    Exit,
+    Format,
+    FormatOption,
+    RulesFile,
+    emit,
+    misuse,
+    sound,
+    stderr,
+    steps,
+)
+from rulec.cli.request import Inputs, WithOption, read_inputs
 from rulec.runtime.inputs import BadInput
+from rulec.runtime.sample import NoSample, Sampler
 
 
 def sample(
@@ -21,16 +31,23 @@ def sample(
 ) -> None:
     """Write random traces that obey the rules."""
     inputs = read_inputs(request)
-    machine = sound(file).machine
-    with steps("sampling", number) as bar:
+    draw = Sampler(sound(file).machine)
+    with steps("sampling", number, results=True) as bar:
         for index in range(number):
-            try:
-                trace = runtime.sample(machine, seed + index, inputs)
-            except BadInput as error:
-                misuse(str(error))
+            trace = _drawn(draw, seed + index, inputs)
             text = trace.decode("utf-8", "replace")
             if form is Format.json:
                 emit({"trace": text, "seed": seed + index})
             else:
                 typer.echo(text if number == 1 else f"--- {index + 1}\n{text}")
             bar.reach(index + 1)
+
+
+def _drawn(draw: Sampler, seed: int, inputs: Inputs) -> bytes:
+    try:
+        return draw(seed, inputs)
+    except BadInput as error:
+        misuse(f"--with: {error}")
+    except NoSample as error:
+        stderr().print(f"no trace found: {error}")
+        raise typer.Exit(Exit.fault) from None

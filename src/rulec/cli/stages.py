@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
 
 FINE = frozenset(("pass", "vacuous"))
 """The verdicts of a trace that keeps the rules."""
-
-
-class Stage(str, Enum):
-    """What `rulec compile --emit` can print."""
-
-    syntax = "syntax"
-    rules = "rules"
-    plan = "plan"
-    machine = "machine"
-    pack = "pack"
 
 
 @dataclass(frozen=True, slots=True)

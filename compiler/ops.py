@@ -1,0 +1,242 @@
+"""What the byte machine's programs are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Phase: TypeAlias = Literal[
+    "start", "sign", "zero", "int", "g0", "g1", "g2", "g3", "point", "frac"
+]
+"""How far a number has come: `g0` to `g3` count the digits since a `,`."""
+
+Move: TypeAlias = Literal["digit", "point", "comma", "minus"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Set registers to what they are when a shape opens."""
+
+    registers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """These registers can no longer be written."""
+
+    registers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One more of a repeat; dies at `most`."""
+
+    register: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """Dies below `least`."""
+
+    register: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOpen:
+    """A list's next item begins."""
+
+    list: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemClose:
+    """The item is complete: its folds take it in."""
+
+    list: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListClose:
+    """No more items."""
+
+    list: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Test the rules whose verdict is known by now."""
+
+    rules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A field begins: compute what it may hold; dies where that is nothing."""
+
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A byte of a number; dies where no allowed number begins so."""
+
+    move: Move
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class EndNumber:
+    """A number is complete; dies where it is not allowed."""
+
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOperand:
+    """The numerator of a fraction is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDate:
+    """A byte of a date, `position` from 0; dies where no allowed day begins so."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndDate:
+    """A date is complete."""
+
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepWord:
+    """A byte of a word; dies where none of the words still possible is allowed."""
+
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndWord:
+    """A word is complete."""
+
+    field: int
+    word: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A byte of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndText:
+    """A text is complete."""
+
+    field: int
+
+
+Breach: TypeAlias = Literal["", "number", "operand"]
+"""How a number that had ended goes on: with a digit, or as an operand."""
+
+Part: TypeAlias = Literal[
+    "digit", "point", "comma", "minus", "open", "close", "blank", "+", "-", "*", "/", "//"
+]
+
+ExprPhase: TypeAlias = Literal[
+    "operand", "zero", "int", "g0", "g1", "g2", "g3", "point", "frac", "closed", "blank"
+]
+"""How far an expression has come: `operand` waits for one, `blank` for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepExpr:
+    """A byte of an expression; dies where it could not be ended any more."""
+
+    part: Part
+    phase: ExprPhase
+
+
+@dataclass(frozen=True, slots=True)
+class EndExpr:
+    """An expression is complete; `inner` ends it inside open parentheses."""
+
+    field: int
+    inner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One character of prose with a limit: dies beyond `most`.
+
+    `pending` characters at its end may belong to an opener and don't count.
+    """
+
+    register: int
+    most: int
+    begins: bool
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """Prose ends at an opener of `pending` characters; dies below `least` characters."""
+
+    register: int
+    least: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """From here on the rest of the watch is owed; dies where it can't be had."""
+
+    watch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owe:
+    """What follows an opener is owed until the next prose; `label` names the debt."""
+
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A number that had ended was none: it goes on, or is an operand of something else."""
+
+    breach: Breach
+
+
+Op: TypeAlias = (
+    Reset
+    | Absent
+    | Count
+    | Enough
+    | ItemOpen
+    | ItemClose
+    | ListClose
+    | Check
+    | Begin
+    | Step
+    | EndNumber
+    | EndOperand
+    | StepDate
+    | EndDate
+    | StepWord
+    | EndWord
+    | Take
+    | EndText
+    | StepExpr
+    | EndExpr
+    | Letter
+    | Enclosed
+    | Cut
+    | Owe
+    | Broken
+)
+
+Program: TypeAlias = tuple[Op, ...]
