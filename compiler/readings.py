@@ -109,7 +109,7 @@ class _Search:
             if here in path:
                 return None
             spec = self._nodes[here]
-            if spec.edges:
+            if spec.edges or (here == node and spec.finals):
                 found.append(here)
             queue.extend((way.target, path | {here}) for way in spec.exits)
         return tuple(found) if len(set(found)) == len(found) else None

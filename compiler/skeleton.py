@@ -57,8 +57,8 @@ class Skeleton:
 
     def begin(self) -> int:
         """The stance before the first byte."""
-        reached = self._arrive(self.machine.start, False)
-        return self._number(frozenset((Posture(node), sure) for node, sure, _ in reached))
+        reached = self._land(self.machine.start)
+        return self._number(frozenset((Posture(node), sure) for node, sure in reached))
 
     def stance(self, posture: Posture) -> int:
         """The stance of one certain posture."""
@@ -117,8 +117,16 @@ class Skeleton:
             for after, known in self._watch(posture, edge, byte):
                 yield after, sure and known
             return
-        for node, known, _ in self._arrive(edge.target, False):
+        for node, known in self._land(edge.target):
             yield Posture(node), sure and known
+
+    def _land(self, node: int) -> Iterator[tuple[int, bool]]:
+        """Where a byte leads; a node behind which only the end may come waits too."""
+        spec = self.machine.nodes[node]
+        if spec.finals and not spec.edges:
+            yield node, True
+        for after, sure, _ in self._arrive(node, False):
+            yield after, sure
 
     def _arrive(self, node: int, observer: bool) -> tuple[tuple[int, bool, bool], ...]:
         """The nodes behind the exits: (node, whether that is certain, whether past a cut)."""

@@ -14,6 +14,7 @@ from rulec.compiler.machine import Machine
 from rulec.compiler.places import TooLarge
 from rulec.compiler.plan import Plan, plan_ruleset
 from rulec.compiler.prose import BadFollower
+from rulec.compiler.quotient import merge_nodes
 from rulec.compiler.readings import ambiguity, prefer_prose
 from rulec.dsl.diagnostics import Diagnostic, Label
 
@@ -77,6 +78,7 @@ def _laid(plan: Plan) -> Built:
     if twice is not None:
         shown = repr(twice.text.decode("utf-8", "replace"))
         return _refused("R0406", f"the text {shown} can be read in two ways", span)
+    nodes, start, watches = merge_nodes(nodes, start, tuple(builder.watches))
     tiered = tiers.assign(plan)
     machine = Machine(
         name=plan.ruleset.name,
@@ -93,7 +95,7 @@ def _laid(plan: Plan) -> Built:
         ),
         parameters=tuple(plan.layout.parameters.values()),
         labels=tuple(builder.labels),
-        watches=tuple(builder.watches),
+        watches=watches,
     )
     summaries = tuple(
         dict.fromkeys(

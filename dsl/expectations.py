@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark import Token
-from lark.exceptions import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
 from rulec.dsl.diagnostics import Diagnostic, Label
 from rulec.dsl.findings import one_line
@@ -62,13 +62,22 @@ def acceptable(state: ParserState[Any]) -> set[str]:
 
 
 def accepts(state: ParserState[Any], kind: str) -> bool:
-    """Whether the parser can take a terminal: its table alone says yes too often."""
-    trial = state.copy(deepcopy_values=False)
-    try:
-        trial.feed_token(Token(kind, "", 0, 0, 0, 0, 0, 0), kind == END)
-    except UnexpectedToken:
-        return False
-    return True
+    """Whether the parser can take a terminal: its table alone says yes too often.
+
+    Only the stack of states is followed, since the parser's values are shared.
+    """
+    table = state.parse_conf
+    stack = list(state.state_stack)
+    while kind in table.states[stack[-1]]:
+        action, rule = table.states[stack[-1]][kind]
+        if action is Shift:
+            return True
+        del stack[len(stack) - len(rule.expansion) :]
+        _, after = table.states[stack[-1]][rule.origin.name]
+        stack.append(after)
+        if kind == END and after == table.end_state:
+            return True
+    return False
 
 
 def _wanted(kinds: set[str]) -> str:

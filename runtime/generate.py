@@ -29,6 +29,10 @@ class Guide(Masking, Protocol):
         """Whether the trace is over."""
 
     @property
+    def exhausted(self) -> bool:
+        """Whether no way is left to go on."""
+
+    @property
     def violations(self) -> Sequence[Any]:
         """The `commit` rules that the tokens accepted so far break."""
 
@@ -193,7 +197,7 @@ def _take(
     row: _Row, token: int | None, vocabulary: Tokens, max_rollbacks: int, limit: int
 ) -> None:
     """Accept a token, and leave violations behind until none is left or tries run out."""
-    if token is None:
+    if token is None or (row.guide is not None and row.guide.exhausted):
         row.stop = "exhausted"
         return
     row.tokens.append(token)

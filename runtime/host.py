@@ -283,7 +283,7 @@ class Host:
             if len(edges) != 1 or edges[0].ops or edges[0].watched:
                 return -1
             node = edges[0].target
-            if nodes[node].exits or not nodes[node].edges:
+            if nodes[node].exits or not (nodes[node].edges or nodes[node].finals):
                 return -1
         return node
 

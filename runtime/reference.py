@@ -93,7 +93,7 @@ class Reference:
         regs: list[Any] = list(self.machine.initial)
         for register, value in inputs.items():
             regs[register] = value
-        return Config(self._arrive(Thread(self.machine.start, tuple(regs)), 0, False).threads)
+        return Config(self._land(Thread(self.machine.start, tuple(regs)), 0).threads)
 
     def step(self, config: Config, byte: int, at: int) -> Config:
         """The readings behind one more byte, which stands at `at`."""
@@ -191,7 +191,15 @@ class Reference:
         moved = moved._replace(node=edge.target)
         if edge.watched:
             return self._watch(moved, edge, byte, at)
-        return self._arrive(moved, at + 1, False)
+        return self._land(moved, at + 1)
+
+    def _land(self, thread: Thread, at: int) -> Reach:
+        """Where a byte has led: a node behind which only the end may come waits too."""
+        reach = self._arrive(thread, at, False)
+        node = self.machine.nodes[thread.node]
+        if node.edges or not node.finals:
+            return reach
+        return reach._replace(threads=(thread, *reach.threads))
 
     def _arrive(self, thread: Thread, at: int, observer: bool) -> Reach:
         """Follow the exits from where a thread has come to."""

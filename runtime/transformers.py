@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from transformers import LogitsProcessor
 
+from rulec.runtime.host import Host
 from rulec.runtime.logits import Masking, constrain
+from rulec.runtime.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,9 +187,8 @@ def rules_processor(
     Raises:
         ValueError: if the pack has `commit` rules, which need rollback, and `audit_commit` is
             not given.
+        BadInput: from the first call, if the inputs do not fit or no trace fits the budget.
     """
-    from rulec.runtime import Session  # noqa: PLC0415
-
     loose = sorted({rule.name for rule in pack.machine.rules if rule.tier == "commit"})
     if loose and not audit_commit:
         raise ValueError(
@@ -195,15 +196,17 @@ def rules_processor(
             "use `rulec.runtime.generate`, or pass `audit_commit=True` to let them be broken"
         )
 
+    host = Host(pack)
+
     def begin(row: int, rows: int) -> Guide:
         if inputs is None or isinstance(inputs, Mapping):
-            return Session(pack, inputs=inputs, budget=budget)
-        return Session(pack, inputs=inputs[row * len(inputs) // rows], budget=budget)
+            return Session(pack, inputs, budget, host)
+        return Session(pack, inputs[row * len(inputs) // rows], budget, host)
 
     return RulesProcessor(
         begin,
-        size=pack.vocabulary.size,
-        ends=pack.vocabulary.ends,
+        size=pack.size,
+        ends=pack.ends,
         prompt_length=prompt_length,
         drafts=drafts,
     )

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 
 from rulec.compiler.vocabulary import load_vocabulary
 from rulec.runtime.generate import Guide, OnToken, Output, generate
@@ -13,6 +14,10 @@ from rulec.runtime.generate import Guide, OnToken, Output, generate
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+class ModelError(Exception):
+    """A folder whose model or tokenizer can't be used, and why."""
 
 
 class Writer:
@@ -25,9 +30,23 @@ class Writer:
         """Load the folder.
 
         Raises:
-            OSError: if the folder holds no model.
-            ValueError: if its tokenizer can't be read, or does not fit the model.
+            ModelError: if it holds no model, or one that can't be read.
+            VocabularyError: if its tokenizer can't be read, or does not fit the model.
         """
+        vocabulary = load_vocabulary(folder)
+        try:
+            self._load(folder, device)
+        except (
+            *(AttributeError, ImportError, KeyError, OSError),
+            *(RuntimeError, SafetensorError, TypeError, ValueError),
+        ) as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ModelError(f"{folder} can't be loaded: {reason}") from error
+        self.vocabulary = vocabulary.with_size(self._width()).with_ends(
+            {*vocabulary.ends, *self._ends()}
+        )
+
+    def _load(self, folder: Path, device: str) -> None:
         # Nothing is fetched: what is not in the folder is missing.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from transformers import (  # noqa: PLC0415
@@ -37,13 +56,9 @@ class Writer:
         )
 
         logging.disable_progress_bar()
-        vocabulary = load_vocabulary(folder)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
         self.network: Any = network.to(torch.device(device)).eval()
-        self.vocabulary = vocabulary.with_size(self._width()).with_ends(
-            {*vocabulary.ends, *self._ends()}
-        )
 
     def prompt(self, text: str, *, raw: bool = False) -> list[int]:
         """The ids of a prompt: as one message of a chat where the model knows chats."""

@@ -10,7 +10,10 @@ import typer
 
 from rulec import dsl
 from rulec.cli.console import Exit, Format, FormatOption, emit, given, misuse, show, stderr
-from rulec.dsl.diagnostics import Diagnostic
+from rulec.dsl import files as sources
+from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.parse import LARGEST
+from rulec.dsl.source import Source, Span
 
 
 def fmt(
@@ -31,7 +34,7 @@ def fmt(
     found: list[Diagnostic] = []
     for path in map(given, files):
         text = _read(path)
-        result = dsl.format_text(text, str(path))
+        result = dsl.format_text(text, str(path)) if isinstance(text, str) else (text,)
         if not isinstance(result, str):
             found.extend(result)
             continue
@@ -64,11 +67,16 @@ def _deliver(path: Path, text: str, *, same: bool) -> None:
             misuse(f"{path}: {error.strerror}")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> str | Diagnostic:
+    """The text of a file or of stdin, or why there is none."""
+    if str(path) != "-":
+        return sources.read(path)
+    data = sys.stdin.buffer.read(LARGEST + 1)
+    place = Label(Span(Source("-", ""), 0, 0), "")
+    if len(data) > LARGEST:
+        return Diagnostic("R0601", f"the text is larger than {LARGEST:_} bytes", place)
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return content.decode("utf-8")
-    except OSError as error:
-        misuse(f"{path}: {error.strerror}")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        misuse(f"{path}: byte {error.start} is not UTF-8")
+        line = data.count(b"\n", 0, error.start) + 1
+        return Diagnostic("R0108", f"line {line} of the text is not UTF-8", place)

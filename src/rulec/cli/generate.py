@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from rulec import compiler, runtime
+from rulec import compiler
 from rulec.cli.console import (
     Exit,
     Format,
@@ -23,8 +23,10 @@ from rulec.cli.console import (
 )
 from rulec.cli.request import WithOption, read_inputs
 from rulec.cli.stages import output_record
-from rulec.compiler.vocabulary import VocabularyError
+from rulec.compiler import PackError, VocabularyError
+from rulec.runtime.host import Host
 from rulec.runtime.inputs import BadInput
+from rulec.runtime.session import Session
 
 if TYPE_CHECKING:
     from rulec.runtime.generate import OnToken, Output
@@ -52,17 +54,18 @@ def generate(
 ) -> None:
     """Let a model write under the rules."""
     inputs = read_inputs(request)
-    ruleset = sound(file).ruleset
+    machine = sound(file).machine
     try:
-        from rulec.runtime.writer import Writer  # noqa: PLC0415
+        from rulec.runtime.writer import ModelError, Writer  # noqa: PLC0415
     except ImportError as error:
         misuse(f"{error}; the extra `rulec[runtime]` brings what models need")
     try:
         with steps("loading", None):
             writer = Writer(model)
-            pack = compiler.compile_ruleset(ruleset, writer.vocabulary)
+            host = Host(compiler.fit(machine, writer.vocabulary))
         sessions = [
-            runtime.Session(pack, inputs=inputs, budget=max_new_tokens) for _ in range(number)
+            Session(host.pack, inputs=inputs, budget=max_new_tokens, host=host)
+            for _ in range(number)
         ]
         with steps("writing", number * max_new_tokens) as bar:
             outputs = writer.write(
@@ -73,7 +76,7 @@ def generate(
                 seed=seed,
                 on_token=_mover(bar, number),
             )
-    except (OSError, ValueError, VocabularyError, BadInput) as error:
+    except (ModelError, PackError, VocabularyError, BadInput, ValueError) as error:
         misuse(str(error))
     for index, output in enumerate(outputs):
         if form is Format.json:

@@ -34,7 +34,7 @@ def read_inputs(text: str | None) -> Inputs:
         return {}
     try:
         if text.startswith("@"):
-            text = Path(text[1:]).read_text(encoding="utf-8")
+            text = Path(text[1:]).read_text(encoding="utf-8-sig")
         return parse_inputs(text)
     except (OSError, ValueError) as error:
         misuse(f"--with: {error}")
@@ -46,24 +46,37 @@ def parse_inputs(text: str) -> Inputs:
     Raises:
         RequestError: if it is no JSON object, names a member twice or holds an absurd number.
     """
-    value = parse_json(text)
+    return exact_inputs(parse_json(text))
+
+
+def exact_inputs(value: object) -> Inputs:
+    """The inputs that a value of `parse_json` holds. Raises `RequestError`."""
     if not isinstance(value, dict):
         raise RequestError("a JSON object is expected")
-    return value
+    try:
+        return {name: _exact(member) for name, member in value.items()}
+    except RecursionError:
+        raise RequestError("nested too deep") from None
+
+
+class Digits(str):
+    """A number as JSON spells it."""
+
+    __slots__ = ()
 
 
 def parse_json(text: str) -> object:
-    """Read JSON with numbers as exact decimals.
+    """Read JSON; its numbers stay as they are spelled.
 
     Raises:
-        RequestError: if it is no JSON, names a member twice or holds an absurd number.
+        RequestError: if it is no JSON or names a member twice.
     """
     try:
         value: object = json.loads(
             text,
-            parse_int=_number,
-            parse_float=_number,
-            parse_constant=_constant,
+            parse_int=Digits,
+            parse_float=Digits,
+            parse_constant=Digits,
             object_pairs_hook=_members,
         )
     except json.JSONDecodeError as error:
@@ -73,16 +86,27 @@ def parse_json(text: str) -> object:
     return value
 
 
+def _exact(value: object) -> object:
+    match value:
+        case Digits():
+            return _number(value)
+        case list():
+            return [_exact(item) for item in value]
+        case dict():
+            return {name: _exact(member) for name, member in value.items()}
+        case _:
+            return value
+
+
 def _number(digits: str) -> Fraction:
     exponent = digits.lower().partition("e")[2]
     if len(digits) > _LONGEST or len(exponent) > 3:
         shown = digits if len(digits) <= _LONGEST else f"{digits[:_LONGEST]}…"
         raise RequestError(f"the number {shown} is too long")
-    return Fraction(digits)
-
-
-def _constant(word: str) -> Fraction:
-    raise RequestError(f"{word} is no number")
+    try:
+        return Fraction(digits)
+    except ValueError:
+        raise RequestError(f"{digits} is no number") from None
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from rulec.cli.console import (
@@ -26,11 +27,24 @@ from rulec.cli.console import (
     stdout,
     steps,
 )
-from rulec.cli.request import Inputs, RequestError, WithOption, parse_json, read_inputs
+from rulec.cli.request import (
+    Digits,
+    Inputs,
+    RequestError,
+    WithOption,
+    exact_inputs,
+    parse_json,
+    read_inputs,
+)
 from rulec.cli.stages import FINE, claim_line
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.verdicts import Verdict
 from rulec.runtime.verify import Verifier
+
+LONGEST = 1 << 24
+"""Bytes of a line, or of a plain file, that are read at most."""
+
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +84,18 @@ def verify(
     verifier = Verifier(sound(file).machine)
     tally: Counter[str] = Counter()
     size = None if str(given(traces)) == "-" else traces.stat().st_size
-    with _opened(traces) as stream, steps("verifying", size) as bar:
+    console = None if form is Format.json else stdout()
+    with _opened(traces) as stream, steps("verifying", size, results=True) as bar:
         for line in _whole(stream) if plain else _lines(stream, field):
-            tally[_judge(verifier, line, inputs, traces, form)] += 1
+            verdict, error = _judged(verifier, line, inputs)
+            tally[verdict.verdict if verdict else "unparsed"] += 1
+            if verdict is None:
+                stderr().print(f"{traces}:{line.number}: {error}")
+            _tell(line.number, verdict, error, console)
             bar.reach(line.read)
-    if form is Format.text:
+    if console is not None:
         kinds = ", ".join(f"{count} {verdict}" for verdict, count in tally.most_common())
-        stdout().print(f"{counted(tally.total(), 'trace')}: {kinds or 'nothing to verify'}")
+        console.print(f"{counted(tally.total(), 'trace')}: {kinds or 'nothing to verify'}")
     if set(tally) - set(FINE):
         raise typer.Exit(Exit.fault)
 
@@ -91,18 +110,30 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _whole(stream: BinaryIO) -> Iterator[Line]:
-    trace = stream.read()
-    yield Line(1, len(trace), trace)
+    trace = stream.read(LONGEST + 1)
+    if len(trace) > LONGEST:
+        yield Line(1, len(trace), error=f"the file is longer than {LONGEST:,} bytes")
+    else:
+        yield Line(1, len(trace), trace)
 
 
 def _lines(stream: BinaryIO, field: str) -> Iterator[Line]:
-    read = 0
-    for number, raw in enumerate(stream, 1):
+    read = number = 0
+    while raw := stream.readline(LONGEST + 1):
+        number += 1
         read += len(raw)
-        if not raw.strip():
+        if len(raw) > LONGEST:
+            while rest := stream.readline(LONGEST):
+                read += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            yield Line(number, read, error=f"the line is longer than {LONGEST:,} bytes")
+            continue
+        text = raw.removeprefix(_BOM).strip() if number == 1 else raw.strip()
+        if not text:
             continue
         try:
-            trace, inputs = _parse(raw, field)
+            trace, inputs = _parse(text, field)
         except RequestError as error:
             yield Line(number, read, error=str(error))
         else:
@@ -120,37 +151,39 @@ def _parse(raw: bytes, field: str) -> tuple[bytes, Inputs | None]:
     if field not in record:
         raise RequestError(f"there is no member `{field}`")
     trace, inputs = record[field], record.get("with")
-    if not isinstance(trace, str):
+    if not isinstance(trace, str) or isinstance(trace, Digits):
         raise RequestError(f"the member `{field}` is no string")
     if inputs is not None and not isinstance(inputs, dict):
         raise RequestError("the member `with` is no object")
     # A lone surrogate is no text; its bytes make the trace unparsed.
-    return trace.encode("utf-8", "surrogatepass"), inputs
+    given_here = None if inputs is None else exact_inputs(inputs)
+    return trace.encode("utf-8", "surrogatepass"), given_here
 
 
-def _judge(verifier: Verifier, line: Line, inputs: Inputs, traces: Path, form: Format) -> str:
-    """Print what there is to say about a line, and return its verdict."""
-    verdict, error = None, line.error
-    if not error:
-        try:
-            verdict = verifier(line.trace, inputs | (line.inputs or {}))
-        except BadInput as refused:
-            if line.inputs is None:
-                misuse(f"--with: {refused}")
-            error = str(refused)
-    if verdict is None:
-        stderr().print(f"{traces}:{line.number}: {error}")
-        if form is Format.json:
-            emit({"line": line.number, "verdict": "unparsed", "claims": [], "error": error})
-        return "unparsed"
-    if form is Format.json:
-        emit({"line": line.number} | verdict.to_record())
+def _judged(verifier: Verifier, line: Line, inputs: Inputs) -> tuple[Verdict | None, str]:
+    """The verdict on a line, or why there is none."""
+    if line.error:
+        return None, line.error
+    try:
+        return verifier(line.trace, inputs | (line.inputs or {})), ""
+    except BadInput as refused:
+        if line.inputs is None:
+            misuse(f"--with: {refused}")
+        return None, str(refused)
+
+
+def _tell(number: int, verdict: Verdict | None, error: str, console: Console | None) -> None:
+    """Print what there is to say about a line."""
+    if console is not None:
+        if verdict is not None:
+            console.print(_shown(number, verdict))
+    elif verdict is None:
+        emit({"line": number, "verdict": "unparsed", "claims": [], "error": error})
     else:
-        _show(line.number, verdict)
-    return verdict.verdict
+        emit({"line": number} | verdict.to_record())
 
 
-def _show(number: int, verdict: Verdict) -> None:
+def _shown(number: int, verdict: Verdict) -> Text:
     fine = verdict.verdict in FINE
     text = Text(f"{number}: ")
     text.append(verdict.verdict, style="green" if fine else "bold red")
@@ -159,4 +192,4 @@ def _show(number: int, verdict: Verdict) -> None:
     for claim in verdict.claims:
         if claim.verdict not in FINE:
             text.append(f"\n  {claim_line(claim)}")
-    stdout().print(text)
+    return text
