@@ -1,4 +1,9 @@
-"""Frozen dataclasses to JSON and back: packs are data, and only known data is read."""
+"""Frozen dataclasses to JSON and back: packs are data, and only known data is read.
+
+The JSON is one list. Every entry stands for a tuple, a dataclass or an exact number, and refers
+to earlier entries as `"@n"`; equal parts are written once. The last entry is the whole. A
+string is written behind a `'`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 from rulec.compiler import machine, ops, regions, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from rulec.compiler.machine import Machine
 
-_TYPES: dict[str, type] = {
+LONGEST = 400
+"""Digits of the largest number that a machine holds."""
+
+_TYPES: dict[str, Callable[..., Any]] = {
     made.__name__: made
     for module in (machine, ops, regions, terms)
     for made in vars(module).values()
     if isinstance(made, type) and is_dataclass(made)
 }
-DEEPEST = 200
 
 
 class Malformed(Exception):
@@ -30,7 +37,9 @@ class Malformed(Exception):
 
 def to_json(value: object) -> bytes:
     """The canonical JSON of a machine."""
-    return json.dumps(_encode(value), separators=(",", ":"), ensure_ascii=True).encode()
+    writer = _Writer()
+    writer.put(value)
+    return json.dumps(writer.entries, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def digest(data: bytes) -> str:
@@ -43,62 +52,81 @@ def with_digest(value: Machine, name: str) -> Machine:
     return replace(value, digest=name)
 
 
-def _encode(value: object) -> Any:
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else {"#": "int", "v": str(value)}
-    if isinstance(value, Fraction):
-        return {"#": "q", "v": [str(value.numerator), str(value.denominator)]}
-    if isinstance(value, terms.Gap):
-        return {"#": "gap", "v": value.value}
-    if isinstance(value, tuple):
-        return [_encode(part) for part in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [f"#{type(value).__name__}", *(_encode(part) for part in _values(value))]
-    raise TypeError(type(value).__name__)
+class _Writer:
+    """Writes every distinct part once."""
 
+    def __init__(self) -> None:
+        self.entries: list[list[Any]] = []
+        self._known: dict[tuple[Any, ...], str] = {}
 
-def _values(value: Any) -> Iterator[Any]:
-    return (getattr(value, field.name) for field in fields(value) if field.compare)
+    def put(self, value: object) -> Any:
+        """The entry's reference, or the value itself where it needs none."""
+        match value:
+            case None | bool():
+                return value
+            case str():
+                return "'" + value
+            case int():
+                return value if abs(value) < 2**53 else self._entry("int", hex(value))
+            case Fraction():
+                return self._entry("q", str(value.numerator), str(value.denominator))
+            case terms.Gap():
+                return self._entry("gap", value.value)
+            case tuple():
+                return self._entry("", *map(self.put, value))
+        if is_dataclass(value) and not isinstance(value, type):
+            parts = (getattr(value, part.name) for part in fields(value) if part.compare)
+            return self._entry(type(value).__name__, *map(self.put, parts))
+        raise TypeError(type(value).__name__)
+
+    def _entry(self, *parts: Any) -> str:
+        key = tuple((type(part), part) for part in parts)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = f"@{len(self.entries)}"
+            self.entries.append(list(parts))
+        return known
 
 
 def from_json(data: bytes) -> Any:
     """What `to_json` was given. Raises `Malformed`."""
     try:
-        return _decode(json.loads(data), 0)
-    except (ValueError, TypeError, KeyError, ZeroDivisionError, RecursionError) as error:
-        raise Malformed(str(error)) from error
+        return _read(json.loads(data))
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, ArithmeticError) as e:
+        raise Malformed(str(e)) from e
 
 
-def _decode(value: Any, depth: int) -> Any:
-    if depth > DEEPEST:
-        raise Malformed("nested too deeply")
-    if isinstance(value, list):
-        if value and isinstance(value[0], str) and value[0].startswith("#"):
-            return _made(value, depth)
-        return tuple(_decode(part, depth + 1) for part in value)
-    if isinstance(value, dict):
-        return _exact(value)
-    if isinstance(value, float):
-        raise Malformed("a float")
+def _read(entries: Any) -> Any:
+    if not isinstance(entries, list) or not entries:
+        raise Malformed("no entries")
+    made: dict[str, Any] = {}
+    value: Any = None
+    for number, (kind, *parts) in enumerate(entries):
+        if kind in _EXACT:
+            value = _EXACT[kind](*parts)
+        else:
+            held = [
+                part if part.__class__ is not str else _string(part, made) for part in parts
+            ]
+            value = tuple(held) if kind == "" else _TYPES[kind](*held)
+        made[f"@{number}"] = value
     return value
 
 
-def _made(value: list[Any], depth: int) -> Any:
-    made = _TYPES.get(value[0][1:])
-    if made is None:
-        raise Malformed(f"unknown `{value[0]}`")
-    return made(*(_decode(part, depth + 1) for part in value[1:]))
+def _string(part: str, made: dict[str, Any]) -> Any:
+    return part[1:] if part[:1] == "'" else made[part]
 
 
-def _exact(value: dict[str, Any]) -> Any:
-    match value:
-        case {"#": "int", "v": str(digits)} if len(digits) < 100:
-            return int(digits)
-        case {"#": "q", "v": [str(top), str(bottom)]} if len(top) + len(bottom) < 100:
-            return Fraction(int(top), int(bottom))
-        case {"#": "gap", "v": str(name)}:
-            return terms.Gap(name)
-        case _:
-            raise Malformed("an unknown value")
+def _whole(shown: str) -> int:
+    if len(shown) > LONGEST:
+        raise Malformed("a number of too many digits")
+    return int(shown, 16)
+
+
+def _fraction(top: str, bottom: str) -> Fraction:
+    if len(top) + len(bottom) > LONGEST:
+        raise Malformed("a number of too many digits")
+    return Fraction(int(top), int(bottom))
+
+
+_EXACT: dict[str, Callable[..., Any]] = {"int": _whole, "q": _fraction, "gap": terms.Gap}

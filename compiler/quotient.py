@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rulec.compiler.machine import END, Edge, Exit, Node, Watch
 from rulec.compiler.ops import Program, Step, StepExpr
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 def merge_nodes(

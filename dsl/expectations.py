@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark import Token
 from lark.parsers.lalr_analysis import Shift
 
 from rulec.dsl.diagnostics import Diagnostic, Label
@@ -14,6 +13,7 @@ from rulec.dsl.spelling import did_you_mean
 from rulec.dsl.tokens import END, ITEM_STARTS, SYMBOLS, WORDS
 
 if TYPE_CHECKING:
+    from lark import Token
     from lark.parsers.lalr_parser_state import ParserState
 
 _SHOWN = {

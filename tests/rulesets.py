@@ -45,7 +45,7 @@ class Shape:
     listed: bool = False
 
     def text(self) -> str:
-        lines = ["    " + " ".join(self.elements)]
+        lines = [f"    {element}" for element in self.elements]
         lines += [f"    {rule}" for rule in self.rules]
         return f"shape {self.name} {{\n" + "\n".join(lines) + "\n}\n"
 
