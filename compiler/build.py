@@ -14,6 +14,7 @@ from rulec.compiler.entries import (
     Entry,
     has_cut,
     has_looped_cut,
+    longest_number,
     once,
     reachable_words,
     spelling_of,
@@ -335,7 +336,8 @@ class Builder:
             case checked.PercentType():
                 target = self._pattern(PERCENT_SIGN, self._entry(lambda _: target))(NOTHING)
         spelling = spelling_of(type_, self.plan.fields[number])
-        return numbers.number(self.graph, spelling, number, end, target)
+        longest = longest_number(self.plan.fields[number])
+        return numbers.number(self.graph, spelling, number, end, target, longest)
 
     def _word(self, number: int, spec: Field, end: Program, then: Entry) -> Entry:
         dfa, words = literals_dfa([word.encode() for word in spec.words])
@@ -391,6 +393,7 @@ class Builder:
             most=shown.most,
             register=register,
             without=without,
+            pending=self.graph.pending,
         )
         self.proses.append(prose)
         inside = self._entry(prose.entry)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import numbers
 from rulec.compiler.automata import Dfa
+from rulec.compiler.places import DIGITS
 from rulec.compiler.trailing import NOTHING, Trailing
 from rulec.dsl import checked
 
@@ -104,6 +105,17 @@ def spelling_of(type_: checked.ScalarType, spec: Field) -> numbers.Spelling:
             return numbers.Spelling(low is None or low < 0, False, grouped, False, True)
         case _:
             return numbers.Spelling(True, False, False, False, True)
+
+
+def longest_number(field: Field) -> int:
+    """Bytes of the longest number that a field can hold, grouping left aside."""
+    ends = [end for piece in field.domain for end in (piece.low, piece.high)]
+    if None in ends or not ends:
+        return numbers.LONGEST
+    sign = any(end < 0 for end in ends if end is not None)
+    whole = max(len(str(int(abs(end) * 10**field.shift))) for end in ends if end is not None)
+    digits = min(whole + field.most, len(str(DIGITS)) + 1) if field.most else whole
+    return sign + digits + bool(field.most)
 
 
 def reachable_words(dfa: Dfa, words: dict[int, int]) -> list[tuple[int, ...]]:

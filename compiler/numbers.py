@@ -31,16 +31,20 @@ class Spelling:
     whole: bool
 
 
-def number(graph: Graph, spelling: Spelling, field: int, end: Program, target: int) -> int:
-    """The nodes of a number; returns the node before it."""
-    return _Digits(graph, spelling).lay(field, (EndNumber(field), *end), target)
+def number(
+    graph: Graph, spelling: Spelling, field: int, end: Program, target: int, longest: int
+) -> int:
+    """The nodes of a number of at most `longest` bytes; returns the node before it."""
+    made = _Digits(graph, spelling, longest)
+    return made.lay(field, (EndNumber(field), *end), target)
 
 
 class _Digits:
     """Lays the nodes of one number."""
 
-    def __init__(self, graph: Graph, spelling: Spelling) -> None:
+    def __init__(self, graph: Graph, spelling: Spelling, longest: int) -> None:
         self._graph = graph
+        self._longest = longest
         self._spelling = spelling
         self._point = -1
 
@@ -56,7 +60,7 @@ class _Digits:
             self._move(start, b"-", "minus", "sign", sign)
             self._begin(sign, zero, first)
         self._end(zero, end, target)
-        before = graph.node(weight=LONGEST)
+        before = graph.node(weight=self._longest)
         graph.exit(before, (Begin(field),), start)
         return before
 

@@ -65,6 +65,7 @@ class Prose:
     watches: tuple[Watching, ...] = ()
     nodes: dict[ProseState, int] = field(default_factory=dict)
     starts: frozenset[int] = frozenset()
+    pending: tuple[Pending, ...] = ()
     _queue: list[ProseState] = field(default_factory=list)
     _words: list[bytes] = field(default_factory=list)
     _ways: list[tuple[Program, int]] = field(default_factory=list)
@@ -90,6 +91,7 @@ class Prose:
         node = self.nodes.get(state)
         if node is None:
             node = self.nodes[state] = self.graph.node()
+            self.graph.drafts[node].pending = self.pending
             if self.least:
                 owed = Pending(self.register, self.least, 1)
                 self.graph.drafts[node].pending = (*self.graph.drafts[node].pending, owed)

@@ -181,7 +181,8 @@ class Skeleton:
                 return most is not None
             case m.Begin(number):
                 field = self.machine.fields[number]
-                return bool(field.rules) or field.kind in ("number", "date")
+                ruled = bool(field.rules) and field.kind in ("expr", "word")
+                return ruled or field.kind in ("number", "date")
             case m.EndWord(number):
                 return bool(self.machine.fields[number].rules)
             case m.Check(rules):

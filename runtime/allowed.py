@@ -16,7 +16,7 @@ from rulec.runtime.numerals import Allowed, runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rulec.compiler.machine import Field, Machine
+    from rulec.compiler.machine import Field, Folding, Machine
 
 
 class Rules:
@@ -51,6 +51,7 @@ class Rules:
         for number in rules:
             steer = machine.rules[number].steer
             found |= deep_registers(steer, machine.folds)
+            found |= deep_registers(machine.rules[number].term, machine.folds)
             for fold in deep_folds(steer, machine.folds):
                 spec = machine.folds[fold]
                 found.add(spec.register)
@@ -77,6 +78,8 @@ class Rules:
         if isinstance(held, Gap):
             settled = closed or fold.function == "prev" or held is not Gap.ABSENT
             return held if settled else Gap.UNKNOWN
+        if self._settled(regs, fold, held):
+            return fold.function == "any"
         match fold.function:
             case "prev" | "first":
                 return cast("Value", held)
@@ -89,6 +92,16 @@ class Rules:
         if not closed:
             return Gap.UNKNOWN
         return Fraction(held) if fold.function == "count" else held
+
+    def _settled(self, regs: Sequence[Any], fold: Folding, held: object) -> bool:
+        """Whether the item under way already decides a condition on its list."""
+        decides = fold.function in ("all", "any", "distinct", "sorted")
+        if not decides or regs[self.machine.lists[fold.list].phase] != 1:
+            return False
+        value = self.value(regs, fold.body)
+        if isinstance(value, Gap):
+            return False
+        return _gathered(fold.function, held, value) is (fold.function == "any")
 
     def value(self, regs: Sequence[Any], term: Term) -> Value:
         """The value of a term now."""
@@ -127,6 +140,7 @@ class Rules:
 
     def words(self, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a field may hold."""
+        self.seen(field, regs)
         for chosen in self._chosen(field):
             fitting = tuple(
                 number

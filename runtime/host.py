@@ -6,19 +6,21 @@ Its masks are those of the reference engine, bit for bit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulec.compiler.fit import Fitter, Ids, Row, TokenTable, Words
+from rulec.compiler.fit import Fitter, Ids, Row, Words
 from rulec.compiler.places import DIGITS
 from rulec.compiler.skeleton import Posture
 from rulec.runtime import stack
 from rulec.runtime.allowed import Rules
 from rulec.runtime.budget import Budget
-from rulec.runtime.numerals import Allowed, Numeral
-from rulec.runtime.prefixes import Values, prefixes
+from rulec.runtime.candidates import Candidates, Text, candidates, set_bits
+from rulec.runtime.dates import Day
+from rulec.runtime.numerals import Allowed, Numeral, feasible
+from rulec.runtime.prefixes import prefixes
+from rulec.runtime.programs import Closed, Programs, Seen, Word, Written
 from rulec.runtime.reference import Config, Reference, Thread
 from rulec.runtime.stack import FRACTION, Stack
 
@@ -27,85 +29,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rulec.compiler.machine import Field
+    from rulec.compiler import ops as m
+    from rulec.compiler.machine import Field, Machine
     from rulec.compiler.pack import Pack
     from rulec.compiler.regions import Region
 
 KEPT = 1_024
-"""Masks of dynamic states that are kept."""
-
-
-class Remembered(Rules):
-    """Allowed sets, kept by the registers that they depend on."""
-
-    def __init__(self, machine: Any) -> None:
-        super().__init__(machine)
-        self._known: OrderedDict[Any, Any] = OrderedDict()
-
-    def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
-        """The numbers that a field may hold, computed once for equal registers."""
-        key = "n", field.register, *self.seen(field, regs)
-        found: Allowed = self._once(key, super().numbers, field, regs)
-        return found
-
-    def region(self, field: Field, regs: Sequence[Any]) -> Region:
-        """Where an expression's value must lie, computed once for equal registers."""
-        key = "r", field.register, *self.seen(field, regs)
-        found: Region = self._once(key, super().region, field, regs)
-        return found
-
-    def _once(self, key: Any, made: Any, field: Field, regs: Sequence[Any]) -> Any:
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = made(field, regs)
-            if len(self._known) > 4 * KEPT:
-                self._known.popitem(last=False)
-        return found
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The open tokens of a row, ready to be tested.
-
-    `digits` groups those that are digits only: by length, their ids and values. `texts` are all
-    others, and `every` all of them, with what each shares with the one before it.
-    """
-
-    digits: tuple[tuple[int, Ids, Values], ...]
-    texts: tuple[tuple[int, bytes, int], ...]
-    every: tuple[tuple[int, bytes, int], ...]
-
-
-def candidates(row: Row, table: TokenTable) -> Candidates:
-    """The open tokens of a row."""
-    texts = [(int(token), table.text(int(token))) for token in row.open]
-    groups: dict[int, list[tuple[int, int]]] = {}
-    rest: list[tuple[int, bytes]] = []
-    for token, text in texts:
-        plain = text.isdigit() and len(text) <= 18
-        if plain and (len(text) == 1 or text[:1] != b"0"):
-            groups.setdefault(len(text), []).append((token, int(text)))
-        else:
-            rest.append((token, text))
-    digits = tuple(
-        (
-            length,
-            np.array([token for token, _ in group], np.int32),
-            np.array([value for _, value in group], np.int64),
-        )
-        for length, group in sorted(groups.items())
-    )
-    return Candidates(digits, tuple(_shared(rest)), tuple(_shared(texts)))
-
-
-def _shared(texts: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, int]]:
-    before = b""
-    for token, text in texts:
-        common = 0
-        while common < min(len(before), len(text)) and before[common] == text[common]:
-            common += 1
-        yield token, text, common
-        before = text
+"""Masks, and four times as many allowed sets, that are kept."""
 
 
 class Host:
@@ -115,12 +45,15 @@ class Host:
         self.pack = pack
         self.engine = _Remembering(pack.machine)
         self.budget = Budget(pack.machine)
+        self.ready: dict[int, Words] = {}
+        """Masks of the nodes where nothing depends on registers."""
         self._fitter: Fitter | None = None
         self._rows = dict(pack.rows)
         self._candidates: dict[Posture, Candidates] = {}
         self._costs: dict[Posture, NDArray[np.int32]] = {}
         self._kept: OrderedDict[Any, Words] = OrderedDict()
-        self._plain: dict[tuple[int, int], int] = {}
+        self._reads: dict[Posture, list[tuple[int, ...]]] = {}
+        self._plain: dict[int, int] = {}
         self._ends = np.array(pack.ends, np.int32)
 
     @property
@@ -141,12 +74,18 @@ class Host:
 
     def fill(self, config: Config, at: int, out: Words) -> None:
         """Set `out` to the tokens that may come next; ends of sequence included."""
-        first, *others = config.threads
+        threads = config.threads
+        if len(threads) == 1 and not threads[0].subs:
+            ready = self.ready.get(threads[0].node)
+            if ready is not None:
+                out[:] = ready
+                return
+        first, *others = threads
         out[:] = self._bits(first, at)
         for thread in others:
             np.bitwise_or(out, self._bits(thread, at), out=out)
         nodes = self.pack.machine.nodes
-        if any(nodes[t.node].finals for t in config.threads) and self.ends(config, at):
+        if any(nodes[thread.node].finals for thread in threads) and self.ends(config, at):
             set_bits(out, self._ends)
 
     def ends(self, config: Config, at: int) -> bool:
@@ -157,122 +96,137 @@ class Host:
         posture = posture_of(thread)
         row = self.row(posture)
         if not len(row.open):
+            if not self.pack.machine.nodes[thread.node].finals and not thread.subs:
+                self.ready[thread.node] = row.bits
             return row.bits
-        key = self._key(thread)
-        if key is not None:
+        lex = _lex_key(thread)
+        if lex is None or thread.subs:
+            return self._tested(thread, posture, row, at)
+        for reads in self._reads.get(posture, ()):
+            key = (thread.node, lex, reads, *(thread.regs[register] for register in reads))
             kept = self._kept.get(key)
             if kept is not None:
                 return kept
-        bits = row.bits.copy()
-        for ids in self._passing(thread, posture, row, at):
-            set_bits(bits, ids)
-        if key is not None:
-            self._kept[key] = bits
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+        return self._noted(thread, posture, row, at, lex)
+
+    def _noted(self, thread: Thread, posture: Posture, row: Row, at: int, lex: Any) -> Words:
+        """The mask of a thread, kept by the registers that were read to make it."""
+        log: set[int] = set()
+        seen = thread._replace(regs=Seen.of(thread.regs, log, frozenset()))
+        bits = self._tested(seen, posture, row, at)
+        reads = tuple(sorted(log))
+        known = self._reads.setdefault(posture, [])
+        if reads not in known:
+            known.append(reads)
+        key = (thread.node, lex, reads, *(thread.regs[register] for register in reads))
+        self._kept[key] = bits
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
         return bits
 
-    def _key(self, thread: Thread) -> Any:
-        """What a thread's mask depends on, where that is little."""
-        if isinstance(thread.lex, Numeral) and thread.lex.allowed is not None:
-            own = self.engine.machine.fields[thread.lex.field]
-            if not self.engine.rules.beside(own):
-                return (thread.node, *thread.lex[2:], thread.lex.field)
-        return None
+    def _tested(self, thread: Thread, posture: Posture, row: Row, at: int) -> Words:
+        bits = row.bits.copy()
+        for ids in self._passing(thread, posture, row, at):
+            if len(ids):
+                set_bits(bits, ids)
+        return bits
 
     def _passing(self, thread: Thread, posture: Posture, row: Row, at: int) -> Iterator[Ids]:
         found = self._candidates.get(posture)
         if found is None:
-            found = self._candidates[posture] = candidates(row, self.pack.table)
-        quick = self._digits(thread, found)
-        texts = found.every if quick is None else found.texts
-        if quick is not None:
-            yield from quick
+            skeleton = self.fitter.skeleton
+            found = candidates(row, self.pack.table, skeleton, posture)
+            self._candidates[posture] = found
+        phase = self.budget.phases.get(thread.node, "")
+        if isinstance(thread.lex, Numeral):
+            quick = self._number(thread.lex, phase, found)
+        elif isinstance(thread.lex, Stack):
+            quick = self._expression(thread.lex, phase, found)
+        else:
+            quick = None
+        ids, texts = ([], found.every) if quick is None else quick
+        yield from ids
         yield np.array(list(self._walked(thread, texts, at)), np.int32)
 
-    def _walked(
-        self, thread: Thread, texts: Iterable[tuple[int, bytes, int]], at: int
-    ) -> Iterator[int]:
+    def _walked(self, thread: Thread, texts: Iterable[Text], at: int) -> Iterator[int]:
         """The tokens that live, each text from where it leaves the one before it."""
         path: list[Config] = [Config((thread,))]
         step = self.engine.step
-        for token, text, common in texts:
-            del path[common + 1 :]
-            if len(path) <= common:
+        reached = 0
+        for token, text, shared in texts:
+            reached = min(reached, shared)
+            if reached < shared and len(path) - 1 < shared:
                 continue  # what it shares with the one before it has died
-            for byte in text[len(path) - 1 :]:
+            del path[shared + 1 :]
+            for byte in text[shared:]:
                 after = step(path[-1], byte, at + len(path) - 1)
                 if not after.threads:
                     break
                 path.append(after)
-            else:
+            reached = len(path) - 1
+            if reached == len(text):
                 yield token
 
-    def _digits(self, thread: Thread, found: Candidates) -> list[Ids] | None:
-        """The digit tokens that live, where arithmetic tells; else None."""
-        if not found.digits:
-            return []
-        phase = self.budget.phases.get(thread.node, "")
-        match thread.lex:
-            case Numeral() if phase in ("start", "sign", "int", "point", "frac"):
-                return self._number(thread.lex, phase, found)
-            case Stack():
-                return self._expression(thread.lex, phase, found)
-            case _:
-                return None
-
-    def _number(self, lex: Numeral, phase: str, found: Candidates) -> list[Ids] | None:
-        if lex.allowed is None:
+    def _number(
+        self, lex: Numeral, phase: str, found: Candidates
+    ) -> tuple[list[Ids], Sequence[Text]] | None:
+        """The digit tokens that live, told by intervals; and the texts to walk."""
+        if lex.allowed is None or phase not in ("start", "sign", "int", "point", "frac"):
             return None
+        begins = phase in ("start", "sign")
         field = self.engine.machine.fields[lex.field]
         made: list[Ids] = []
-        for length, ids, values in found.digits:
-            if phase in ("start", "sign") and values[0] == 0:
-                return None
-            fraction = lex.fraction + length if phase in ("point", "frac") else 0
-            if fraction > field.most or lex.mantissa * 10**length > DIGITS:
+        for group in found.fresh if begins else found.digits:
+            decimals = phase in ("point", "frac")
+            fraction = lex.fraction + group.length if decimals else 0
+            mantissa = lex.mantissa * 10**group.length
+            if fraction > field.most or mantissa > DIGITS:
                 continue
-            after = "frac" if phase in ("point", "frac") else "int"
+            after: Any = "frac" if decimals else "int"
             open_ = prefixes(
-                field.least,
-                field.most,
-                after,
-                fraction,
-                lex.negative,
-                lex.allowed,
+                field.least, field.most, after, fraction, lex.negative, lex.allowed
             )
             if open_ is None:
                 return None
-            made.append(ids[open_.among(lex.mantissa * 10**length + values)])
-        return made
+            made.append(group.ids[open_.among(mantissa + group.values)])
+        return made, (*found.texts, *found.zero) if begins else found.texts
 
-    def _expression(self, lex: Stack, phase: str, found: Candidates) -> list[Ids] | None:
-        """Where any number can be brought to zero again, only its length counts."""
-        if phase not in ("int", "frac", "operand") or not stack.indifferent(lex):
+    def _expression(
+        self, lex: Stack, phase: str, found: Candidates
+    ) -> tuple[list[Ids], Sequence[Text]] | None:
+        """The tokens that stay in an expression which they can't harm; and those to walk."""
+        tame = stack.tame(lex)
+        if phase not in ("int", "frac", "operand"):
+            return ([found.inside], found.across) if tame and not found.digits else None
+        if not tame and not stack.indifferent(lex):
             return None
-        mantissa = lex.mantissa or 0
+        begins = phase == "operand"
         made: list[Ids] = []
-        for length, ids, values in found.digits:
-            if phase == "operand" and length > 1 and values[0] == 0:
-                return None
-            if phase == "frac" and lex.fraction + length > FRACTION:
+        for group in found.fresh if begins else found.digits:
+            if phase == "frac" and lex.fraction + group.length > FRACTION:
                 continue
-            if mantissa * 10**length <= DIGITS:
-                made.append(ids[mantissa * 10**length + values <= DIGITS])
-        return made
+            mantissa = (lex.mantissa or 0) * 10**group.length
+            if mantissa <= DIGITS:
+                made.append(group.ids[mantissa + group.values <= DIGITS])
+        zero = found.zero if begins else ()
+        if tame:
+            return [*made, found.inside], (*found.across, *zero)
+        return made, (*found.texts, *zero)
 
     # --- tokens ---
 
     def advance(self, config: Config, token: int, at: int) -> Config:
         """The readings behind a token; none where it is refused."""
-        if len(config.threads) == 1:
-            thread = config.threads[0]
-            key = thread.node, token
+        threads = config.threads
+        if len(threads) == 1:
+            thread = threads[0]
+            key = thread.node * self.pack.size + token
             node = self._plain.get(key)
             if node is None:
                 node = self._plain[key] = self._plainly(thread.node, token)
             if node >= 0 and not thread.subs and thread.debt < 0:
-                return Config((thread._replace(node=node),))
+                _, regs, lex, marks, subs, debt = thread
+                return Config((Thread(node, regs, lex, marks, subs, debt),))
         return self.engine.walk(config, self.pack.table.text(token), at)
 
     def _plainly(self, node: int, token: int) -> int:
@@ -320,25 +274,82 @@ class Host:
                 yield np.array([token], np.int32)
 
 
+class _Remembered(Rules):
+    """Allowed sets, kept by the registers that they depend on."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self._known: OrderedDict[Any, Any] = OrderedDict()
+
+    def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
+        """The numbers that a field may hold, computed once for equal registers."""
+        key = "n", field.register, *self.seen(field, regs)
+        found: Allowed = self._once(key, super().numbers, field, regs)
+        return found
+
+    def region(self, field: Field, regs: Sequence[Any]) -> Region:
+        """Where an expression's value must lie, computed once for equal registers."""
+        key = "r", field.register, *self.seen(field, regs)
+        found: Region = self._once(key, super().region, field, regs)
+        return found
+
+    def _once(self, key: Any, made: Any, field: Field, regs: Sequence[Any]) -> Any:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = made(field, regs)
+            if len(self._known) > 4 * KEPT:
+                self._known.popitem(last=False)
+        return found
+
+
+class _Intervals(Programs):
+    """Programs that test the beginning of a number by sorted intervals."""
+
+    def feasible(self, field: Field, op: m.Step, numeral: Numeral) -> bool:
+        """Whether an allowed number begins with what has come."""
+        allowed = numeral.allowed
+        quick = allowed is not None and op.phase in ("int", "frac")
+        if not quick or numeral.fraction > field.most or numeral.mantissa > DIGITS:
+            return feasible(field, op.phase, numeral)
+        fraction = numeral.fraction if op.phase == "frac" else 0
+        open_ = prefixes(
+            field.least, field.most, op.phase, fraction, numeral.negative, allowed or ()
+        )
+        if open_ is None:
+            return feasible(field, op.phase, numeral)
+        return open_.holds(numeral.mantissa)
+
+
 class _Remembering(Reference):
     """The reference engine with its allowed sets kept."""
 
     def _rules(self) -> Rules:
-        return Remembered(self.machine)
+        return _Remembered(self.machine)
+
+    def _runner(self) -> Programs:
+        return _Intervals(self.machine, self.rules, guarded=self.guarded)
 
 
 def posture_of(thread: Thread) -> Posture:
     """Where a thread stands."""
+    if not thread.subs:
+        return Posture(thread.node)
     subs = tuple(
         (watch, frozenset(sub.node for sub in threads)) for watch, threads in thread.subs
     )
     return Posture(thread.node, subs)
 
 
-def set_bits(out: Words, ids: Ids) -> None:
-    """Set the bits of some tokens."""
-    if len(ids) > 8:
-        np.bitwise_or.at(out, ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
-        return
-    for token in ids.tolist():
-        out[token >> 5] |= np.uint32(1 << (token & 31))
+def _lex_key(thread: Thread) -> Any:
+    """What a thread's mask depends on besides registers; None where that is too much."""
+    match thread.lex:
+        case None | Closed():
+            return ()
+        case Numeral() | Day():
+            return thread.lex._replace(start=0)
+        case Word(field, _, allowed):
+            return field, allowed
+        case Written(field, _, text):
+            return field, text
+        case _:
+            return None

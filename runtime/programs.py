@@ -15,7 +15,7 @@ from rulec.runtime.numerals import Numeral
 from rulec.runtime.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rulec.compiler.machine import Field, Machine
     from rulec.compiler.ops import Program
@@ -67,6 +67,55 @@ Marks: TypeAlias = tuple[Mark, Any] | None
 """A linked list of marks, the latest first."""
 
 
+class Seen(tuple[Any, ...]):
+    """Registers that note which of them a program has read before writing them."""
+
+    log: set[int]
+    own: frozenset[int]
+
+    @classmethod
+    def of(cls, regs: Iterable[Any], log: set[int], own: frozenset[int]) -> Seen:
+        """The registers; `log` is shared, `own` holds those written since."""
+        made = cls(regs)
+        made.log = log
+        made.own = own
+        return made
+
+    def opened(self) -> SeenList:
+        """The same registers, to be written."""
+        made = SeenList(self)
+        made.log = self.log
+        made.own = set(self.own)
+        return made
+
+
+class SeenList(list[Any]):
+    """Registers under way that note what is read of them."""
+
+    log: set[int]
+    own: set[int]
+
+    def __getitem__(self, register: Any) -> Any:
+        """Read a register."""
+        if register not in self.own:
+            self.log.add(register)
+        return super().__getitem__(register)
+
+    def __setitem__(self, register: Any, value: Any) -> None:
+        """Write a register."""
+        self.own.add(register)
+        super().__setitem__(register, value)
+
+    def closed(self) -> Seen:
+        """The registers as they are now."""
+        return Seen.of(self, self.log, frozenset(self.own))
+
+
+def bump(regs: list[Any], register: int) -> None:
+    """Count one more; nothing depends on a count that nobody reads."""
+    list.__setitem__(regs, register, list.__getitem__(regs, register) + 1)
+
+
 class Frame:
     """One program under way.
 
@@ -79,7 +128,7 @@ class Frame:
     def __init__(
         self, regs: tuple[Any, ...], lex: Lex, marks: Marks, at: int, observer: bool
     ) -> None:
-        self.regs = list(regs)
+        self.regs: list[Any] = regs.opened() if isinstance(regs, Seen) else list(regs)
         self.lex: Any = lex
         self.marks = marks
         self.debt: int | None = None
@@ -129,6 +178,10 @@ class Programs:
         """Run a program; False where the reading dies."""
         return all(self._ops[type(op)](frame, op) for op in ops)
 
+    def feasible(self, field: Field, op: m.Step, numeral: Numeral) -> bool:
+        """Whether an allowed number begins with what has come."""
+        return numerals.feasible(field, op.phase, numeral)
+
     # --- shapes and lists ---
 
     def _reset(self, frame: Frame, op: m.Reset) -> bool:
@@ -142,14 +195,14 @@ class Programs:
         return True
 
     def _count(self, frame: Frame, op: m.Count) -> bool:
-        frame.regs[op.register] += 1
+        bump(frame.regs, op.register)
         return op.most is None or frame.regs[op.register] <= op.most
 
     def _item_open(self, frame: Frame, op: m.ItemOpen) -> bool:
         spec = self.machine.lists[op.list]
         for register in spec.registers:
             frame.regs[register] = self.machine.initial[register]
-        frame.regs[spec.count] += 1
+        bump(frame.regs, spec.count)
         frame.regs[spec.phase] = 1
         return True
 
@@ -218,7 +271,7 @@ class Programs:
     def _step(self, frame: Frame, op: m.Step) -> bool:
         frame.lex = numerals.taken(frame.lex, op, frame.byte)
         field = self.machine.fields[frame.lex.field]
-        return numerals.feasible(field, op.phase, frame.lex)
+        return self.feasible(field, op, frame.lex)
 
     def _end_number(self, frame: Frame, op: m.EndNumber) -> bool:
         field = self.machine.fields[op.field]

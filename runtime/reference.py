@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rulec.compiler.machine import END, Edge, Exit, Machine
 from rulec.runtime.allowed import Rules
-from rulec.runtime.programs import Frame, Lex, Mark, Marks, Programs
+from rulec.runtime.programs import Frame, Lex, Mark, Marks, Programs, Seen, SeenList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -71,11 +71,14 @@ class Reference:
         self.machine = machine
         self.guarded = guarded
         self.rules = self._rules()
-        self._programs = Programs(machine, self.rules, guarded=guarded)
+        self._programs = self._runner()
         self._tables: list[list[tuple[Edge, ...]] | None] = [None] * len(machine.nodes)
 
     def _rules(self) -> Rules:
         return Rules(self.machine)
+
+    def _runner(self) -> Programs:
+        return Programs(self.machine, self.rules, guarded=self.guarded)
 
     def edges(self, node: int) -> list[tuple[Edge, ...]]:
         """The edges of a node, for every byte."""
@@ -179,16 +182,15 @@ class Reference:
         if not self._programs.run(frame, ops):
             return None, frame
         debt = thread.debt if frame.debt is None else frame.debt
-        after = Thread(
-            thread.node, tuple(frame.regs), frame.lex, frame.marks, thread.subs, debt
-        )
-        return after, frame
+        held = frame.regs
+        regs = held.closed() if isinstance(held, SeenList) else tuple(held)
+        return Thread(thread.node, regs, frame.lex, frame.marks, thread.subs, debt), frame
 
     def _follow(self, thread: Thread, edge: Edge, byte: int, at: int) -> Reach:
         moved, frame = self._run(thread, edge.ops, byte, at, False)
         if moved is None:
             return Reach(breach="" if frame is None else frame.breach)
-        moved = moved._replace(node=edge.target)
+        moved = _moved(moved, edge.target)
         if edge.watched:
             return self._watch(moved, edge, byte, at)
         return self._land(moved, at + 1)
@@ -204,16 +206,20 @@ class Reference:
     def _arrive(self, thread: Thread, at: int, observer: bool) -> Reach:
         """Follow the exits from where a thread has come to."""
         node = self.machine.nodes[thread.node]
+        if thread.debt >= 0 and node.prose:
+            thread = thread._replace(debt=-1)
+        if not node.exits:
+            return Reach((thread,) if node.edges else ())
         found: list[Thread] = []
         cut = past = False
         if node.edges:
-            found.append(thread._replace(debt=-1) if node.prose else thread)
+            found.append(thread)
         for way in node.exits:
             after, frame = self._run(thread, way.ops, 0, at, observer)
             passed = frame is not None and frame.cut
             cut = cut or passed
             if after is not None:
-                behind = after._replace(node=way.target)
+                behind = _moved(after, way.target)
                 reach = self._arrive(behind, at, observer and not passed)
                 cut = cut or reach.cut
                 past = past or reach.past or (passed and bool(reach.threads))
@@ -247,7 +253,7 @@ class Reference:
             for edge in self.edges(thread.node)[byte]:
                 after, _ = self._run(thread, edge.ops, byte, at, True)
                 if after is not None:
-                    reach = self._arrive(after._replace(node=edge.target), at + 1, True)
+                    reach = self._arrive(_moved(after, edge.target), at + 1, True)
                     cut = cut or reach.cut
                     past = past or reach.past
                     found.extend(reach.threads)
@@ -267,12 +273,18 @@ class Reference:
         return Reach(tuple(threads), spares=() if self.guarded else (spare,))
 
 
+def _moved(thread: Thread, node: int) -> Thread:
+    return Thread(node, thread.regs, thread.lex, thread.marks, thread.subs, thread.debt)
+
+
 def _joined(plain: Thread, sub: Thread, registers: tuple[int, ...]) -> Thread:
     """The trace's own reading, gone over to where a watch has come."""
-    regs = list(plain.regs)
+    seen = plain.regs
+    regs = seen.opened() if isinstance(seen, Seen) else list(seen)
     for register in registers:
         regs[register] = sub.regs[register]
-    return Thread(sub.node, tuple(regs), sub.lex, sub.marks, (), plain.debt)
+    held = regs.closed() if isinstance(regs, SeenList) else tuple(regs)
+    return Thread(sub.node, held, sub.lex, sub.marks, (), plain.debt)
 
 
 def _by_byte(edges: Iterable[Edge]) -> list[tuple[Edge, ...]]:

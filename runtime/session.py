@@ -86,6 +86,7 @@ class Session:
         self._bars: list[_Bar] = []
         self._tries: dict[int, int] = {}
         self.exhausted = False
+        self.stuck = False
         if budget is not None and self._cost(start) + 1 > budget:
             needed = self._cost(start) + 1
             raise BadInput(f"no trace is sure to fit {budget} tokens: {needed} may be needed")
@@ -124,8 +125,11 @@ class Session:
             self._host.fill_within(here.config, here.at, self._room(), out)
         if self._bars:
             self._bar(out)
+        elif self._budget is None:
+            return  # what the machine leaves open by itself is never empty
         if not out.any():
-            self.exhausted = True
+            self.stuck = bool(self._bars)
+            self.exhausted = not self.stuck
             self._only_ends(out)
 
     def allows(self, token: int) -> bool:
@@ -173,7 +177,7 @@ class Session:
         if count:
             del self._moments[-count:]
             del self._tokens[-count:]
-            self.exhausted = False
+            self.exhausted = self.stuck = False
 
     def forced(self) -> bytes:
         """The bytes that must come next, whatever the model; empty where there is a choice."""
@@ -268,25 +272,27 @@ class Session:
     def retreat(self) -> int:
         """Leave a violation behind: go back to where its field began, and bar its bytes.
 
-        After a few tries the field before is tried anew, and so on. Returns how many tokens
-        were dropped; 0 where there is no violation, or no way is left (then `exhausted` is
-        set).
+        After a few tries the field before is tried anew, and so on; likewise where bars have
+        left nothing open (`stuck`). Returns how many tokens were dropped; 0 where there is
+        nothing to leave, or no way is left (then `exhausted` is set).
         """
         broken = self.violations
-        if not broken:
+        if not broken and not self.stuck:
             return 0
-        start = min(claim.start for claim in broken)
-        while start > 0 and self._tries.get(start, 0) >= TRIES:
+        at = self._moments[-1].at
+        start = min((claim.start for claim in broken), default=at)
+        while start > 0 and (start >= at or self._tries.get(start, 0) >= TRIES):
             start = self._field_before(start)
-        if sum(self._tries.values()) >= MOST_TRIES:
-            self.exhausted = True
+        index = max(n for n, moment in enumerate(self._moments) if moment.at <= start)
+        spent = sum(self._tries.values()) >= MOST_TRIES or self._tries.get(start, 0) > TRIES
+        if spent or index == len(self._tokens):
+            self.stuck, self.exhausted = False, True
             return 0
         self._tries[start] = self._tries.get(start, 0) + 1
-        text = self.text
-        index = max(n for n, moment in enumerate(self._moments) if moment.at <= start)
         boundary = self._moments[index].at
+        end = self._broken_at(index) if broken else at
         self._bars = [bar for bar in self._bars if bar.start <= boundary]
-        self._bars.append(_Bar(boundary, text[boundary : self._broken_at(index)]))
+        self._bars.append(_Bar(boundary, self.text[boundary:end]))
         dropped = len(self._tokens) - index
         self.rollback(dropped)
         return dropped

@@ -151,8 +151,8 @@ _OPERANDS: dict[str, tuple[str, ...]] = {
     "zero": ("", ".1"),
     "frac": ("", "1"),
     "g0": ("000", "001"),
-    "g1": ("00",),
-    "g2": ("0",),
+    "g1": ("00", "01"),
+    "g2": ("0", "1"),
 }
 _TAILS = ("", "*0", "+1", "*0+1")
 _AFTER_BLANK = ("*1", "*0", "+1", "*0+1")
@@ -172,6 +172,7 @@ def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
             rest = None if done is None else _rest(done, stack.region)
             if rest is not None:
                 yield text + rest
+    yield from _solved(stack, phase)
 
 
 def indifferent(stack: Stack) -> bool:
@@ -188,6 +189,44 @@ def indifferent(stack: Stack) -> bool:
     zero = stack._replace(mantissa=0, fraction=0, held=None)
     done = _written(zero, "int", ")" * (len(stack.levels) - 1))
     return done is not None and _rest(done, stack.region) is not None
+
+
+TAME = 6
+"""Bytes that may follow a tame expression without a doubt."""
+
+
+def tame(stack: Stack) -> bool:
+    """Whether no few bytes can lead to where the expression can't be ended.
+
+    Numbers are small, nothing waits for a divisor that is zero so far, and wherever the
+    innermost level ends up, the policy brings it to zero or one and stays in the region.
+    """
+    if stack.region is not None and not any(map(_wide, stack.region)):
+        return False
+    if len(stack.levels) > 2 or stack.fraction > FRACTION - TAME + 2:
+        return False
+    level = stack.levels[-1]
+    if stack.mantissa == 0 and level.times in ("/", "//"):
+        return False
+    values = [stack.held, *(v for inner in stack.levels for v in (inner.total, inner.term))]
+    return (stack.mantissa or 0) <= _SMALL and all(map(_small, values))
+
+
+_SMALL = 10**5
+
+
+def _small(value: Result | None) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, Gap):
+        return False
+    return abs(value.numerator) <= _SMALL and value.denominator <= 100
+
+
+def _wide(piece: regions.Piece) -> bool:
+    low = piece.low is None or piece.low <= -(10**12)
+    high = piece.high is None or piece.high >= 10**12
+    return low and high and not piece.step
 
 
 def completable(stack: Stack, phase: ExprPhase) -> bool:
@@ -214,6 +253,41 @@ def _written(stack: Stack, phase: str, text: str) -> Stack | None:
                 phase = "frac" if phase in ("point", "frac") else "int"
         here = taken(here, part, phase, ord(char))  # type: ignore[arg-type]
     return here
+
+
+def _solved(stack: Stack, phase: ExprPhase) -> Iterator[str]:
+    """The operand under way as the one that is missing to the wanted value."""
+    level = stack.levels[-1]
+    total = level.total
+    started = phase == "int" and not stack.fraction
+    if not (started or phase == "operand") or len(stack.levels) > 1 or not stack.region:
+        return
+    if level.negative or isinstance(total, Gap) or isinstance(level.term, Gap):
+        return
+    before = total or Fraction(0)
+    missing = min((_towards(piece, before) - before for piece in stack.region), key=_size)
+    needed = missing if level.add == "+" else -missing
+    text = _missing_operand(level, needed)
+    typed = str(stack.mantissa) if started else ""
+    if text is not None and text.startswith(typed) and text != typed:
+        yield text[len(typed) :]
+
+
+def _missing_operand(level: Level, needed: Fraction) -> str | None:
+    """How the operand is written that makes the term under way `needed`."""
+    if needed <= 0 or (level.times and not isinstance(level.term, Fraction)):
+        return None
+    match level.times, level.term:
+        case "", _:
+            operand = needed
+        case "/", Fraction() as term if term / needed == int(term / needed):
+            operand = term / needed
+        case _:
+            return None
+    if operand <= 0 or max(operand.numerator, operand.denominator) > DIGITS:
+        return None
+    shown = str(operand.numerator)
+    return shown if operand.denominator == 1 else f"{shown}/{operand.denominator}"
 
 
 def _rest(stack: Stack, region: Region | None) -> str | None:

@@ -436,7 +436,11 @@ def letters_of(machine: Machine) -> bytes:
 
 @dataclass
 class Walk:
-    """Where a random walk over bytes came to: `stuck` where nothing may follow."""
+    """Where a random walk over bytes came to.
+
+    `stuck`: nothing may follow. `dear`: the cheapest way on is no nearer to the end. `long`: the
+    walk has no end.
+    """
 
     text: bytes
     end: str
@@ -463,8 +467,11 @@ def random_walk(
         tried = _step(engine, budget, config, bytes(text), r, hurry or r.random() < lean * 0.3)
         if tried is None:
             return Walk(bytes(text), "done" if ending else "stuck")
-        byte, config = tried
+        byte, after = tried
         text.append(byte)
+        if hurry and not ending and budget.cost(after) >= budget.cost(config):
+            return Walk(bytes(text), "dear")
+        config = after
     return Walk(bytes(text), "long")
 
 

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import rulec
-from rulec.cli import app
+from rulec.cli import app, verify
+from rulec.compiler import load_pack
 
 RECEIPT = '''\
 # What a receipt says.
@@ -244,6 +245,7 @@ def test_verify_reads_another_field_stdin_and_plain_files(receipt, tmp_path):
         ('{"trace": "", "with": 3}', "no object"),
         ('{"trace": "", "with": {"cap": 1e999999999}}', "too long"),
         ('{"trace": "", "with": {"cap": NaN}}', "no number"),
+        ('{"trace": "", "with": {"cap": %s}}' % ("[" * 900 + "]" * 900), "too deep"),
         ("[" * 100_000, "too deep"),
         ('{"trace": "\\ud800"}', None),
     ],
@@ -272,7 +274,50 @@ def test_verify_takes_inputs(receipt, tmp_path):
         assert run("verify", receipt, file, "--with", wrong).exit_code in {1, 2}
 
 
+def test_verify_reads_lines_as_they_come(receipt, tmp_path, monkeypatch):
+    file = tmp_path / "traces.jsonl"
+    good = json.dumps({"id": 10**60, "score": 1e-7, "trace": GOOD}).encode()
+    file.write_bytes(b"\xef\xbb\xbf" + good + b"\r\n\r\n" + good)
+    assert run("verify", receipt, file).exit_code == 0
+    for content, shown in ((b"", "0 traces"), (b"\n\n", "0 traces"), (good, "1 trace")):
+        file.write_bytes(content)
+        result = run("verify", receipt, file)
+        assert result.exit_code == 0
+        assert shown in result.output
+    monkeypatch.setattr(verify, "LONGEST", 200)
+    file.write_bytes(good + b"\n" + b"x" * 5_000 + b"\n\xff\xfe\n" + good + b"\n" + b"y" * 201)
+    result = run("verify", receipt, file, "--format", "json")
+    assert result.exit_code == 1
+    assert [(one["line"], one["verdict"]) for one in lines_of(result)] == [
+        (1, "pass"),
+        (2, "unparsed"),
+        (3, "unparsed"),
+        (4, "pass"),
+        (5, "unparsed"),
+    ]
+    assert "longer than" in result.stderr
+    assert "not UTF-8" in result.stderr
+    assert run("verify", receipt, file, "--plain").exit_code == 1
+
+
 # --- sample ---
+
+
+def test_rules_that_leave_nothing(tmp_path):
+    path = tmp_path / "nothing.rules"
+    path.write_text(
+        'shape S { xs: int in 0..1{3 sep " "} rule r: distinct(xs) }\ntrace S\n', "utf-8"
+    )
+    result = run("sample", path)
+    assert result.exit_code == 1
+    assert "no trace" in result.stderr
+
+
+def test_inputs_that_do_not_fit(receipt):
+    for wrong in ('{"cap": -1}', '{"cap": "x"}', '{"tax": 1}', '{"cap": 1e999}'):
+        result = run("sample", receipt, "--with", wrong)
+        assert result.exit_code == 2, wrong
+        assert "--with" in result.stderr
 
 
 def test_samples_obey_the_rules(receipt, tmp_path):
@@ -297,17 +342,66 @@ def test_stages_can_be_printed(receipt, stage):
     assert "total" in result.stdout
 
 
-def test_compile_writes_a_pack(receipt, tmp_path):
-    ranks = tmp_path / "bytes.tiktoken"
+@pytest.fixture
+def ranks(tmp_path):
+    """A tokenizer of single bytes, as a file that names no end."""
+    path = tmp_path / "bytes.tiktoken"
     encoded = [b64encode(bytes([n])).decode() for n in range(256)]
-    ranks.write_text("".join(f"{text} {n}\n" for n, text in enumerate(encoded)), "utf-8")
+    path.write_text("".join(f"{text} {n}\n" for n, text in enumerate(encoded)), "utf-8")
+    return path
+
+
+def test_compile_writes_a_pack(receipt, ranks, tmp_path):
     pack = tmp_path / "receipt.rulepack"
-    result = run("compile", receipt, "--tokenizer", ranks, "-o", pack, "--format", "json")
+    options = ("--tokenizer", ranks, "--size", "260", "--end", "257", "--end", "259")
+    result = run("compile", receipt, *options, "-o", pack, "--format", "json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["pack"] == str(pack)
-    assert pack.stat().st_size > 0
-    assert run("compile", receipt, "-o", pack).exit_code == 2
-    assert run("compile", receipt, "--tokenizer", receipt, "-o", pack).exit_code == 2
+    record = json.loads(result.stdout)
+    assert record["pack"] == str(pack)
+    assert (record["size"], record["ends"]) == (260, [257, 259])
+    loaded = load_pack(pack)
+    assert (loaded.size, loaded.ends) == (260, (257, 259))
+    assert loaded.digest == record["rules"]
+    assert [path.name for path in tmp_path.glob("receipt.rulepack*")] == [pack.name]
+    shown = run("compile", receipt, *options, "--emit", "pack")
+    assert shown.exit_code == 0
+    assert "ends 257 259" in shown.stdout
+    assert f"rules {loaded.digest}" in shown.stdout
+
+
+def test_compile_says_what_is_missing(receipt, mistaken, ranks, tmp_path):
+    pack = tmp_path / "receipt.rulepack"
+    nameless = run("compile", receipt, "--tokenizer", ranks, "-o", pack)
+    assert nameless.exit_code == 2
+    assert "which token ends a sequence; name it with --end" in nameless.stderr
+    for options in (
+        [],
+        ["--tokenizer", receipt],
+        ["--tokenizer", tmp_path],
+        ["--tokenizer", ranks, "--end", "</s>"],
+        ["--tokenizer", ranks, "--end", "256"],
+        ["--tokenizer", ranks, "--end", "-1"],
+        ["--tokenizer", ranks, "--end", "9" * 30],
+        ["--tokenizer", ranks, "--end", "256", "--size", "3"],
+        ["--tokenizer", ranks, "--end", "256", "--size", "99999999999"],
+    ):
+        result = run("compile", receipt, *options, "-o", pack)
+        assert result.exit_code == 2, options
+        assert "error" in result.stderr.lower()
+        assert not pack.exists()
+    whole = ("--tokenizer", ranks, "--size", "257", "--end", "256")
+    assert run("compile", mistaken, *whole, "-o", pack).exit_code == 1
+    assert run("compile", receipt, *whole, "-o", tmp_path / "no" / "where").exit_code == 2
+
+
+def test_a_vocabulary_that_cannot_write_the_rules(receipt, tmp_path):
+    ranks = tmp_path / "letters.tiktoken"
+    letters = [b64encode(bytes([n])).decode() for n in range(65, 91)]
+    ranks.write_text("".join(f"{text} {n}\n" for n, text in enumerate(letters)), "utf-8")
+    options = ("--tokenizer", ranks, "--size", "40", "--end", "39")
+    result = run("compile", receipt, *options, "-o", tmp_path / "pack")
+    assert result.exit_code == 2
+    assert "no token for the single byte" in result.stderr
 
 
 # --- the package ---

@@ -65,6 +65,7 @@ class Triples:
     ids: list[int] = field(default_factory=list)
     barred: set[tuple[int, ...]] = field(default_factory=set)
     finished: bool = False
+    exhausted: bool = False
 
     @property
     def group(self) -> tuple[int, ...]:

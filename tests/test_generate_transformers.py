@@ -57,6 +57,7 @@ class Climb:
     count: int
     ids: list[int] = field(default_factory=list)
     finished: bool = False
+    exhausted: bool = False
     violations: tuple[()] = ()
 
     def allowed(self):

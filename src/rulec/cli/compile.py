@@ -81,7 +81,9 @@ def _tell(
 ) -> None:
     text = None if stage is None else stage_text(stage, report, pack)
     if form is Format.json:
-        record: dict[str, object] = {} if stage is None else {"stage": stage.value, "text": text}
+        record: dict[str, object] = {}
+        if stage is not None:
+            record |= {"stage": stage.value, "text": text}
         if pack is not None:
             record |= {
                 "pack": None if out is None else str(out),

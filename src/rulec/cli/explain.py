@@ -10,6 +10,7 @@ from rich.markdown import Markdown
 from rulec.cli.console import Format, FormatOption, emit, misuse, stdout
 from rulec.dsl import pages
 
+
 def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as R0301.")],
     form: FormatOption = Format.text,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from rich.pretty import pretty_repr
 from typing_extensions import assert_never
 
-from rulec.compiler.fit import Row
 from rulec.compiler.plan import plan_ruleset
 from rulec.dsl.parse import parse
 
 if TYPE_CHECKING:
     from rulec.cli.stages import Report
     from rulec.compiler import Pack
+    from rulec.compiler.fit import Row
+    from rulec.compiler.skeleton import Posture
 
 
 class Stage(str, Enum):
@@ -57,13 +58,12 @@ def _pack_lines(pack: Pack) -> list[str]:
         f"vocabulary {pack.vocabulary}",
         f"size {pack.size}",
         f"ends {ends}",
-        *(
-            f"row node={posture.node} watches={[watch for watch, _ in posture.subs]} {_counts(row)}"
-            for posture, row in pack.rows.items()
-        ),
+        *(_row_line(posture, row) for posture, row in pack.rows.items()),
     ]
 
 
-def _counts(row: Row) -> str:
+def _row_line(posture: Posture, row: Row) -> str:
+    watches = ",".join(str(watch) for watch, _ in posture.subs) or "-"
     always = sum(word.bit_count() for word in row.bits.tolist())
-    return f"always={always} tested={len(row.open)}"
+    place = f"node={posture.node} watches={watches}"
+    return f"row {place} always={always} tested={len(row.open)}"

@@ -14,7 +14,7 @@ TokenizerOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         exists=True,
-        help="tokenizer.json, tiktoken ranks, tekken, SentencePiece, a GGUF, or a model's folder.",
+        help="tokenizer.json, tiktoken, tekken, SentencePiece, GGUF, or a model's folder.",
     ),
 ]
 EndOption: TypeAlias = Annotated[
@@ -59,9 +59,9 @@ def open_vocabulary(path: Path, ends: list[str] | None, size: int | None) -> Voc
 def _end(vocabulary: Vocabulary, text: str) -> int:
     if text in vocabulary.specials:
         return vocabulary.specials[text]
-    if text.isascii() and text.isdecimal() and len(text) < 10:
-        return int(text)
-    misuse(f"--end: {text!r} is no id and no special token{_suggestion(vocabulary)}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        misuse(f"--end: {text!r} is no id and no special token{_suggestion(vocabulary)}")
+    return int(text)
 
 
 def _suggestion(vocabulary: Vocabulary) -> str:
