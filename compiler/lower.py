@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import machine, terms
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, unsupported
-from rulec.compiler.terms import Fold, Gap, Term
+from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -30,19 +29,6 @@ _FOLDS: dict[str, Fold] = {
     "any": "any",
 }
 _MODES = {"round": "half", "round_even": "even", "floor": "floor", "ceil": "ceil"}
-_START: dict[Fold, object] = {
-    "sum": Fraction(0),
-    "count": 0,
-    "min": Gap.ABSENT,
-    "max": Gap.ABSENT,
-    "first": Gap.ABSENT,
-    "last": Gap.ABSENT,
-    "prev": Gap.ABSENT,
-    "distinct": (),
-    "sorted": (),
-    "all": True,
-    "any": False,
-}
 
 
 class NotEnforced(Exception):
@@ -268,11 +254,13 @@ class Lowerer:
         if isinstance(item, Listed):
             raise refuse(f"`{term.source.span.text}` as a list", term.source.span)
         body = self._term(term.body, this, {**scope, term.variable: item})
-        if self._late(body, many):
+        late = self._late(body, many)
+        if late and len(many.lists) > 1:
             raise refuse(
-                f"`{term.span.text}`, which reads a field written after its list,", term.span
+                f"`{term.span.text}`, which reads a field written after a nested list,",
+                term.span,
             )
-        return self._folded(_FOLDS[term.function], many, body)
+        return self._folded(_FOLDS[term.function], many, body, late=late)
 
     def _late(self, body: Term, many: Many) -> bool:
         """Whether the body reads what is not known yet when an item closes."""
@@ -291,13 +279,14 @@ class Lowerer:
             raise refuse(f"`{term.span.text}`", term.span)
         raise refuse(f"the look-up `{term.span.text}`", term.span)
 
-    def _folded(self, function: Fold, many: Many, body: Term) -> Term:
+    def _folded(self, function: Fold, many: Many, body: Term, *, late: bool = False) -> Term:
         key = (function, many.lists[-1], many.lists[0], body)
         known = self._known.get(key)
         if known is None:
-            register = self._layout.register(_START[function])  # type: ignore[arg-type]
+            start = () if late else START[function]
+            register = self._layout.register(start)
             self.folds.append(
-                machine.Folding(function, many.lists[-1], many.lists[0], body, register)
+                machine.Folding(function, many.lists[-1], many.lists[0], body, register, late)
             )
             known = self._known[key] = len(self.folds) - 1
         return terms.Folded(known)

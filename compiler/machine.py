@@ -105,13 +105,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """How a list is folded: `body` of every item goes into `register`."""
+    """How a list is folded: `body` of every item goes into `register`.
+
+    A `late` body also reads fields written behind the list: the register then holds the items
+    themselves, and they are folded when all is known.
+    """
 
     function: Fold
     list: int
     outer: int
     body: Term
     register: int
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class Narrower:
 
     def _folded(self, fold: Folding) -> Region:
         held = self._regs[fold.register]
-        if fold.list in self._fresh:
+        if fold.list in self._fresh or fold.late:
             return EVERYTHING
         phase = self._regs[self._lists[fold.outer].phase]
         match fold.function:
@@ -308,6 +308,8 @@ class Narrower:
         self._push(right, regions.add(self.value(left), around))
 
     def _each(self, fold: Folding) -> None:
+        if fold.late:
+            return
         if self._regs[self._lists[fold.list].phase] != 1:
             return
         held = self._regs[fold.register]
@@ -381,11 +383,20 @@ class Narrower:
             case "/":
                 self._push(left, regions.multiply(wanted, b))
                 self._push(right, images.factor(a, wanted))
+            case "%":
+                modulus, rest = regions.only(b), regions.only(wanted)
+                if modulus and rest is not None:
+                    self._push(left, (regions.Piece(None, None, abs(modulus), rest),))
 
     def _push_fold(self, fold: Folding, wanted: Region) -> None:
         phase = self._regs[self._lists[fold.outer].phase]
         held = self._regs[fold.register]
-        if fold.list in self._fresh or phase == 3 or fold.function not in ("sum", "min", "max"):
+        if (
+            fold.late
+            or fold.list in self._fresh
+            or phase == 3
+            or fold.function not in ("sum", "min", "max")
+        ):
             return
         if fold.function == "sum":
             own = self._own(fold)

@@ -211,3 +211,19 @@ def folds(term: Term) -> frozenset[int]:
     """The folds that a term reads itself."""
     own = frozenset({term.fold}) if isinstance(term, Folded) else frozenset()
     return own.union(*(folds(part) for part in parts(term)))
+
+
+START: dict[Fold, Exact | Gap | int | tuple[Exact, ...]] = {
+    "sum": Fraction(0),
+    "count": 0,
+    "min": Gap.ABSENT,
+    "max": Gap.ABSENT,
+    "first": Gap.ABSENT,
+    "last": Gap.ABSENT,
+    "prev": Gap.ABSENT,
+    "distinct": (),
+    "sorted": (),
+    "all": True,
+    "any": False,
+}
+"""What a list is folded from."""

@@ -151,6 +151,8 @@ class _System:
 
     def _take_fold(self, function: str, fold: int) -> None:
         body = self.plan.folds[fold].body
+        if self.plan.folds[fold].late:
+            raise _Unfit("it reads a field that is written behind its list")
         match function:
             case "all":
                 for part in conjuncts(body):

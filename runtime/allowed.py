@@ -10,7 +10,7 @@ from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.plan import deep_folds, deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.regions import NOTHING, Region
-from rulec.compiler.terms import Gap, Term, Value
+from rulec.compiler.terms import START, Gap, Term, Value
 from rulec.runtime.numerals import Allowed, runs
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Rules:
         if isinstance(held, Gap):
             settled = closed or fold.function == "prev" or held is not Gap.ABSENT
             return held if settled else Gap.UNKNOWN
+        if fold.late:
+            return self._late(regs, fold, held) if closed else Gap.UNKNOWN
         if self._settled(regs, fold, held):
             return fold.function == "any"
         match fold.function:
@@ -92,6 +94,20 @@ class Rules:
         if not closed:
             return Gap.UNKNOWN
         return Fraction(held) if fold.function == "count" else held
+
+    def _late(self, regs: Sequence[Any], fold: Folding, items: Iterable[Any]) -> Value:
+        """Fold items whose bodies read what is written behind their list."""
+        registers = self.machine.lists[fold.list].registers
+        held: Any = START[fold.function]
+        for item in items:
+            trial = [regs[register] for register in range(len(regs))]
+            for register, value in zip(registers, item, strict=True):
+                trial[register] = value
+            found = self.value(trial, fold.body)
+            if found is Gap.UNKNOWN:
+                return found
+            held = _gathered(fold.function, held, found)
+        return Fraction(held) if fold.function == "count" else cast("Value", held)
 
     def _settled(self, regs: Sequence[Any], fold: Folding, held: object) -> bool:
         """Whether the item under way already decides a condition on its list."""
@@ -111,11 +127,16 @@ class Rules:
         """Take the item that has just been written into the folds of its list."""
         machine = self.machine
         held = [
-            (fold, self.value(regs, fold.body))
+            (fold, Gap.UNKNOWN if fold.late else self.value(regs, fold.body))
             for fold in (machine.folds[number] for number in machine.lists[list_].folds)
         ]
         for fold, value in held:
-            regs[fold.register] = _gathered(fold.function, regs[fold.register], value)
+            before = regs[fold.register]
+            if fold.late:
+                item = tuple(regs[register] for register in machine.lists[list_].registers)
+                regs[fold.register] = (*before, item)
+            else:
+                regs[fold.register] = _gathered(fold.function, before, value)
 
     # --- sets ---
 

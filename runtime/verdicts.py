@@ -124,6 +124,8 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     shown = regs[field.digits]
     regs[field.register] = regs[field.digits] = Gap.UNKNOWN
     allowed = rules.by_rules(field, regs, (mark.rule,))
+    if allowed == rules.by_rules(field, regs, ()):
+        return ""
     return describe(field, allowed, shown - field.shift if isinstance(shown, int) else None)
 
 
