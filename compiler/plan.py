@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
+from rulec.compiler.support import slots, unenforced
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -75,15 +76,15 @@ class Plan:
             return ()
         position = next(n for n, other in enumerate(outermost) if other is repeat)
         later = set().union(*map(_names, outermost[position + 1 :]))
-        slots = [slot for slot in _slots(repeat) if slot.name not in later or not slot.name]
-        places = (_place(slot, into) for slot in slots)
+        own = [slot for slot in slots(repeat) if slot.name not in later or not slot.name]
+        places = (_place(slot, into) for slot in own)
         return tuple(dict.fromkeys(p.list for p in places if isinstance(p, Listed)))
 
     def written(self, element: checked.Element | None, into: Instance) -> frozenset[int]:
         """The single fields that stand in an element, shapes inside included."""
         if element is None:
             return frozenset()
-        places = (_place(slot, into) for slot in _slots(element))
+        places = (_place(slot, into) for slot in slots(element))
         return frozenset().union(*(_scalars(place) for place in places))
 
 
@@ -94,7 +95,7 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
         layout.parameter(param)
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
     lowerer = Lowerer(layout)
-    problems = list(layout.problems)
+    problems = [*unenforced(ruleset), *layout.problems]
     rules: list[machine.Rule] = []
     sources: list[checked.Rule] = []
     for instance in layout.instances:
@@ -177,20 +178,8 @@ def _outermost(element: checked.Element) -> list[checked.Repeat]:
             return []
 
 
-def _slots(element: checked.Element) -> list[checked.Slot]:
-    match element:
-        case checked.Slot():
-            return [element]
-        case checked.Sequence(inner) | checked.Choice(inner):
-            return [found for part in inner for found in _slots(part)]
-        case checked.Optional(body) | checked.Repeat(body):
-            return _slots(body)
-        case _:
-            return []
-
-
 def _names(element: checked.Element) -> set[str]:
-    return {slot.name for slot in _slots(element) if slot.name}
+    return {slot.name for slot in slots(element) if slot.name}
 
 
 def _place(slot: checked.Slot, into: Instance) -> Place | None:

@@ -1,7 +1,6 @@
 """Random rulesets as text, random vocabularies, and walks over what a machine lets through.
 
-Everything is drawn from a `random.Random`, so that hypothesis (`st.randoms`) can shrink it and a
-seed can replay it.
+Everything is drawn from a `random.Random`, so that a seed replays it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,81 @@
+"""What the language has and this version can't enforce: always an error, never dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rulec.compiler.places import unsupported
+from rulec.dsl import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rulec.dsl.diagnostics import Diagnostic
+
+_EQUATING = frozenset(" =")
+
+
+def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
+    """The constructs of a ruleset that the machine has no form for."""
+    for shape in ruleset.shapes.values():
+        if isinstance(shape, checked.Shape):
+            yield from _watched(ruleset, shape.name, shape.body)
+    yield from _watched(ruleset, "", ruleset.trace)
+    for watch in ruleset.watches:
+        yield from _cuts(watch.shape.body, repeated=False)
+
+
+def _watched(
+    ruleset: checked.Ruleset, shape: str, element: checked.Element
+) -> Iterator[Diagnostic]:
+    """Prose with a limit or a forbidden pattern, and a watch that looks on."""
+    for slot in slots(element):
+        if not isinstance(slot.type, checked.ProseType):
+            continue
+        limited = slot.type.least or slot.type.most is not None or slot.type.without
+        seen = any(w.within in (None, (shape, slot.name)) for w in ruleset.watches)
+        if limited and seen:
+            yield unsupported("a watch over prose with a limit or `without`", slot.span)
+
+
+def _cuts(element: checked.Element, *, repeated: bool) -> Iterator[Diagnostic]:
+    """A cut that comes again must stand behind `=`: only there prose is told from it."""
+    match element:
+        case checked.Sequence(parts):
+            for before, part in zip((None, *parts), parts, strict=False):
+                if isinstance(part, checked.Cut) and repeated and not _equates(before):
+                    yield unsupported(
+                        "a cut in a repeat that stands behind something else than `=`",
+                        part.span,
+                    )
+                yield from _cuts(part, repeated=repeated)
+        case checked.Choice(options):
+            for option in options:
+                yield from _cuts(option, repeated=repeated)
+        case checked.Optional(body):
+            yield from _cuts(body, repeated=repeated)
+        case checked.Repeat(body):
+            yield from _cuts(body, repeated=True)
+
+
+def _equates(element: checked.Element | None) -> bool:
+    match element:
+        case checked.Literal(text):
+            return text.count("=") == 1 and set(text) <= _EQUATING
+        case checked.Pattern(regex):
+            spelled = set(str(regex)) - set("{}0123456789,?*+")
+            return str(regex).count("=") == 1 and spelled <= _EQUATING
+        case _:
+            return False
+
+
+def slots(element: checked.Element) -> Iterator[checked.Slot]:
+    """Every field and unnamed part of an element, those of other shapes left aside."""
+    match element:
+        case checked.Slot():
+            yield element
+        case checked.Sequence(inner) | checked.Choice(inner):
+            for part in inner:
+                yield from slots(part)
+        case checked.Optional(body) | checked.Repeat(body):
+            yield from slots(body)
