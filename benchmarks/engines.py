@@ -1,11 +1,12 @@
-"""The engines side by side: each compiles, loads and opens sequences that fill a row of bits."""
+"""The engines side by side: each compiles, loads, and opens sequences that fill a row."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,12 +33,14 @@ class Unsupported(Exception):
     """An engine that can't take a grammar."""
 
 
-class Reader(Protocol):
+@dataclass(frozen=True)
+class Reader:
     """One sequence under way. `fill` sets its row; `accept` tells whether the token went in."""
 
     fill: Callable[[], object]
     accept: Callable[[int], bool]
     rollback: Callable[[int], object]
+    matcher: Any
 
 
 class Engine(Protocol):
@@ -77,19 +80,17 @@ def cores() -> int:
 # --- rulec ---
 
 
-class _OwnReader:
-    def __init__(self, session: Session, row: Rows) -> None:
-        self.session = session
-        self.fill = partial(session.mask, row)
-        self._accept = session.accept
-        self.rollback = session.rollback
+def _session(session: Session, row: Rows) -> Reader:
+    take = session.accept
 
-    def accept(self, token: int) -> bool:
+    def accept(token: int) -> bool:
         try:
-            self._accept(token)
+            take(token)
         except Refused:
             return False
         return True
+
+    return Reader(partial(session.mask, row), accept, session.rollback, session)
 
 
 class Rulec:
@@ -111,7 +112,7 @@ class Rulec:
 
     def opened(self, compiled: Host, row: Rows) -> Reader:
         """A session."""
-        return _OwnReader(Session(compiled.pack, host=compiled), row)
+        return _session(Session(compiled.pack, host=compiled), row)
 
     def saved(self, compiled: Host) -> bytes:
         """The pack's file."""
@@ -135,27 +136,15 @@ class Rulec:
 # --- xgrammar ---
 
 
-class _XgrammarReader:
-    def __init__(self, matcher: Any, row: Rows) -> None:
-        import torch
-
-        self.matcher = matcher
-        bitmask = torch.from_numpy(row.view(np.int32)[None, :])
-        self.fill = partial(matcher.fill_next_token_bitmask, bitmask, 0)
-        self.accept = matcher.accept_token
-        self.rollback = matcher.rollback
-
-
 class Xgrammar:
     """xgrammar on its EBNF."""
 
     name = "xgrammar"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        import xgrammar
-
+        xgrammar = import_module("xgrammar")
         vocabulary = tokenizer.vocabulary
-        self._module = xgrammar
+        self._module, self._torch = xgrammar, import_module("torch")
         self._info = xgrammar.TokenizerInfo(
             [text or b"" for text in vocabulary.tokens],
             vocab_size=vocabulary.size,
@@ -173,7 +162,10 @@ class Xgrammar:
 
     def opened(self, compiled: Any, row: Rows) -> Reader:
         """A matcher."""
-        return _XgrammarReader(self._module.GrammarMatcher(compiled), row)
+        matcher = self._module.GrammarMatcher(compiled)
+        bitmask = self._torch.from_numpy(row.view(np.int32)[None, :])
+        fill = partial(matcher.fill_next_token_bitmask, bitmask, 0)
+        return Reader(fill, matcher.accept_token, matcher.rollback, matcher)
 
     def saved(self, compiled: Any) -> bytes:
         """Its JSON."""
@@ -183,25 +175,15 @@ class Xgrammar:
         """A compiled grammar from its JSON."""
         return self._module.CompiledGrammar.deserialize_json(data.decode(), self._info)
 
-    def fill_all(self, readers: Sequence[Any], rows: Rows) -> Callable[[], object]:
+    def fill_all(self, readers: Sequence[Reader], rows: Rows) -> Callable[[], object]:
         """Its batch call, on all cores."""
-        import torch
-
         batch = self._module.BatchGrammarMatcher(max_threads=cores())
-        bitmask = torch.from_numpy(rows.view(np.int32))
+        bitmask = self._torch.from_numpy(rows.view(np.int32))
         matchers = [reader.matcher for reader in readers]
         return partial(batch.batch_fill_next_token_bitmask, matchers, bitmask)
 
 
 # --- llguidance ---
-
-
-class _LlguidanceReader:
-    def __init__(self, matcher: Any, row: Rows) -> None:
-        self.matcher = matcher
-        self.fill = partial(matcher.unsafe_compute_mask_ptr, row.ctypes.data, row.nbytes)
-        self.accept = matcher.consume_token
-        self.rollback = matcher.rollback
 
 
 class _Words:
@@ -235,8 +217,7 @@ class Llguidance:
     name = "llguidance"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        import llguidance
-
+        llguidance = import_module("llguidance")
         self._module = llguidance
         vocabulary = tokenizer.vocabulary
         wrapper = llguidance.TokenizerWrapper(_Words(tokenizer))
@@ -255,7 +236,9 @@ class Llguidance:
 
     def opened(self, compiled: Any, row: Rows) -> Reader:
         """A copy of the matcher."""
-        return _LlguidanceReader(compiled.deep_copy(), row)
+        matcher = compiled.deep_copy()
+        fill = partial(matcher.unsafe_compute_mask_ptr, row.ctypes.data, row.nbytes)
+        return Reader(fill, matcher.consume_token, matcher.rollback, matcher)
 
     def saved(self, compiled: Any) -> None:
         """It stores nothing."""
@@ -268,7 +251,7 @@ class Llguidance:
     def _executor(self) -> Any:
         return self._module.LLExecutor(num_threads=cores())
 
-    def fill_all(self, readers: Sequence[Any], rows: Rows) -> Callable[[], object]:
+    def fill_all(self, readers: Sequence[Reader], rows: Rows) -> Callable[[], object]:
         """Its executor, on all cores."""
         pairs = [(reader.matcher, index) for index, reader in enumerate(readers)]
         width = rows.shape[1] * rows.itemsize
@@ -281,12 +264,3 @@ ENGINES: dict[str, Callable[[Tokenizer], Engine]] = {
     "xgrammar": Xgrammar,
     "llguidance": Llguidance,
 }
-
-
-def resident() -> int:
-    """Bytes that this process has in memory now; 0 where the system doesn't tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -19,6 +19,7 @@ import platform
 import subprocess
 import sys
 from datetime import date
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,9 +27,20 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from engines import ENGINES, Rulec, Unsupported, cores, resident, words
+from engines import ENGINES, Rulec, Unsupported, cores, words
+from memory import forget_peak, peak, resident
 from tables import render
-from timing import Trace, Walk, WrongMask, batch, by_class, check_masks, classify, figures, walk
+from timing import (
+    Trace,
+    Walk,
+    WrongMask,
+    batch,
+    by_class,
+    check_masks,
+    classify,
+    figures,
+    walk,
+)
 from vocabularies import WANTED, Tokenizer, chosen, load_tokenizer
 from workloads import Workload, workloads
 
@@ -38,14 +50,16 @@ if TYPE_CHECKING:
     from engines import Engine
 
 GSM8K = "RULEC_BENCH_GSM8K"
-REPEATS = 5
+REPEATS = 9
+LONG = 2.0
+"""Seconds after which nothing is repeated."""
 
 
 def main() -> int:
     """Measure what the command line asks for."""
     options = _options()
     if options.memory:
-        print(json.dumps(_memory_here(options)))
+        print(json.dumps(_memory_here(options)), flush=True)
         return 0
     try:
         report = measure(options)
@@ -76,8 +90,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Everything, as plain data."""
     paths = chosen(options.vocabulary)
     skipped = [f"no vocabulary `{name}` was given" for name in WANTED if name not in paths]
-    skipped += [f"`{name}`: {path.name} isn't there" for name, path in paths.items() if not path.exists()]
-    engines = [name for name in options.engines if name == "rulec" or find_spec(name)]
+    absent = [name for name, path in paths.items() if not path.exists()]
+    skipped += [f"`{name}`: {paths[name].name} isn't there" for name in absent]
+    engines = [name for name in options.engines if _installed(name)]
     skipped += [f"{name} isn't installed" for name in options.engines if name not in engines]
     found = []
     for name, path in paths.items():
@@ -85,6 +100,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             tokenizer = load_tokenizer(name, path)
             found += [_measured(options, tokenizer, work, engines) for work in _works(options)]
     return {"machine": machine(), "skipped": skipped, "results": found}
+
+
+def _installed(engine: str) -> bool:
+    """Import what an engine needs, so that no later figure holds it."""
+    if engine == "rulec":
+        return True
+    if find_spec(engine) is None or (engine == "xgrammar" and find_spec("torch") is None):
+        return False
+    import_module(engine)
+    return True
 
 
 def machine() -> dict[str, Any]:
@@ -97,7 +122,8 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load": [round(value, 2) for value in load],
         "versions": {
-            name: _version(name) for name in ("rulec", "numpy", "torch", "xgrammar", "llguidance")
+            name: _version(name)
+            for name in ("rulec", "numpy", "torch", "xgrammar", "llguidance")
         },
     }
 
@@ -143,7 +169,8 @@ def _measured(
         "steps": sum(len(trace.tokens) for trace in traces),
         "bits_compared": compared,
         "engines": [
-            _engine(options, name, tokenizer, work, traces) | _memory(options, name, tokenizer, work)
+            _engine(options, name, tokenizer, work, traces)
+            | _memory(options, name, tokenizer, work)
             for name in engines
         ],
     }
@@ -169,28 +196,36 @@ def _engine(
     except Unsupported as unsupported:
         return made | {"unsupported": str(unsupported)}
     compiled = engine.compiled(work)
-    cold = walk(engine, compiled, tokenizer, traces)
-    _refuse(name, cold)
-    made |= {"cold_fill_us": by_class(cold.fill), "refused": len(cold.refused)}
-    made["refusals"] = cold.refused[:3]
-    warm = walk(engine, compiled, tokenizer, traces)
-    _refuse(name, warm)
+    first, second = traces[::2], traces[1::2]
+    cold = _walk(engine, compiled, tokenizer, first)
+    warm = _walk(engine, compiled, tokenizer, second)
+    again = _walk(engine, compiled, tokenizer, second)
+    refusals = cold.refused + warm.refused
+    made |= {"refused": len(refusals), "refusals": refusals[:3]}
+    made |= {"cold_fill_us": by_class(cold.fill), "repeated_fill_us": by_class(again.fill)}
     made |= {"fill_us": by_class(warm.fill), "accept_us": by_class(warm.accept)}
     made["rollback_us"] = figures(warm.rollback)
-    if not cold.refused:
+    if not refusals:
         made["batches"] = [
             _batch(name, engine, compiled, tokenizer, traces, size) for size in options.batches
         ]
     return made
 
 
-def _refuse(name: str, made: Walk) -> None:
-    if name == "rulec" and made.refused:
+def _walk(engine: Engine, compiled: Any, tokenizer: Tokenizer, traces: list[Trace]) -> Walk:
+    made = walk(engine, compiled, tokenizer, traces)
+    if engine.name == "rulec" and made.refused:
         raise WrongMask(made.refused[0])
+    return made
 
 
 def _batch(
-    name: str, engine: Engine, compiled: Any, tokenizer: Tokenizer, traces: list[Trace], size: int
+    name: str,
+    engine: Engine,
+    compiled: Any,
+    tokenizer: Tokenizer,
+    traces: list[Trace],
+    size: int,
 ) -> dict[str, Any]:
     try:
         return batch(engine, compiled, tokenizer, traces, size)
@@ -201,7 +236,7 @@ def _batch(
 
 
 def _started(engine: Engine, tokenizer: Tokenizer, work: Workload) -> dict[str, Any]:
-    """Compile and load, each up to the first mask; the first time and the median of five."""
+    """Compile and load, each up to the first mask."""
     row = np.zeros(words(tokenizer.vocabulary), np.uint32)
 
     def compile_() -> Any:
@@ -210,7 +245,7 @@ def _started(engine: Engine, tokenizer: Tokenizer, work: Workload) -> dict[str, 
         return made
 
     compiled, took = _repeated(compile_)
-    made = {"compile_first_mask_ms": took}
+    made: dict[str, Any] = {"compile_first_mask_ms": took}
     data = engine.saved(compiled)
     if data is not None:
 
@@ -223,9 +258,10 @@ def _started(engine: Engine, tokenizer: Tokenizer, work: Workload) -> dict[str, 
 
 
 def _repeated(run: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    took = []
+    """The first time and the median, of less where each takes long."""
+    took: list[float] = []
     made = None
-    for _ in range(REPEATS):
+    while len(took) < REPEATS and sum(took) < LONG:
         before = perf_counter()
         made = run()
         took.append(perf_counter() - before)
@@ -257,30 +293,22 @@ def _memory_here(options: argparse.Namespace) -> dict[str, Any]:
     work = next(_works(options))
     cut = [tokenizer.encode(text) for text in work.traces]
     traces = [Trace(tuple(tokens), ("static",) * len(tokens)) for tokens in cut]
+    _installed(options.memory)
     before = resident()
     engine = ENGINES[options.memory](tokenizer)
     ready = resident()
+    forget_peak()
     compiled = engine.compiled(work)
-    done = resident()
+    done, most = resident(), peak()
     walk(engine, compiled, tokenizer, traces)
     return {
         "memory_mib": {
             "vocabulary": _mib(ready - before),
             "compiled": _mib(done - ready),
+            "compiling_peak": _mib(most - ready),
             "ten_traces": _mib(resident() - done),
-            "peak_over_start": _mib(_peak() - before),
         }
     }
-
-
-def _peak() -> int:
-    """The most bytes that were resident at once; 0 where the system doesn't tell."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _mib(size: int) -> float:

@@ -44,8 +44,8 @@ def _head(console: Console, report: dict[str, Any]) -> None:
 def _result(console: Console, result: dict[str, Any]) -> None:
     console.print()
     console.print(
-        f"[bold]{result['workload']}, {result['vocabulary']}[/] ({result['size']:,} tokens, cut by "
-        f"{result['tokenizer']}; {result['steps']:,} steps; {result['source']}; "
+        f"[bold]{result['workload']}, {result['vocabulary']}[/] ({result['size']:,} tokens, "
+        f"cut by {result['tokenizer']}; {result['steps']:,} steps; {result['source']}; "
         f"{result['bits_compared']:,} bits equal to the reference's)"
     )
     console.print(_starts(result["engines"]))
@@ -59,9 +59,10 @@ def _result(console: Console, result: dict[str, Any]) -> None:
 
 
 def _starts(engines: list[dict[str, Any]]) -> Table:
-    table = Table(title="start in ms (first, median), size in KiB, memory in MiB, batch in ms")
+    title = "ms: start (first, median) and whole batches; KiB stored; MiB: grammar and its peak"
+    table = Table(title=title)
     sizes = [batch["size"] for batch in engines[0].get("batches", ())]
-    heads = ("vocabulary", "compile + mask", "load + mask", "stored", "peak", "10 traces")
+    heads = ("vocabulary", "compile + mask", "load + mask", "stored", "grammar", "peak")
     for head in ("engine", *heads, *(f"batch {size}" for size in sizes)):
         table.add_column(head, justify="left" if head == "engine" else "right")
     for engine in engines:
@@ -74,8 +75,8 @@ def _starts(engines: list[dict[str, Any]]) -> Table:
             _pair(engine.get("compile_first_mask_ms")),
             _pair(engine.get("load_first_mask_ms")),
             "–" if stored is None else f"{stored / 1024:,.0f}",
-            str(memory.get("peak_over_start", "–")),
-            str(memory.get("ten_traces", "–")),
+            str(memory.get("compiled", "–")),
+            str(memory.get("compiling_peak", "–")),
             *batches,
         )
     return table
@@ -90,8 +91,10 @@ def _batch(batch: dict[str, Any]) -> str:
 
 
 def _steps(engines: list[dict[str, Any]]) -> Table:
-    table = Table(title="µs: p50 / p99 / mean by class of step; the first walk is cold")
-    for head in ("engine", "class", "steps", "fill", "fill, cold", "accept", "back 8 tokens"):
+    title = "µs, p50 / p99 / mean: fresh traces after a warm-up on others; cold; the same again"
+    table = Table(title=title)
+    heads = ("steps", "fill", "cold", "again", "accept", "back 8 tokens")
+    for head in ("engine", "class", *heads):
         table.add_column(head, justify="left" if head in ("engine", "class") else "right")
     for engine in engines:
         for kind, shown in _KINDS.items():
@@ -103,6 +106,7 @@ def _steps(engines: list[dict[str, Any]]) -> Table:
                 str(engine["fill_us"][kind]["count"]),
                 _three(engine["fill_us"][kind]),
                 _three(engine["cold_fill_us"][kind]),
+                _three(engine["repeated_fill_us"][kind]),
                 _three(engine["accept_us"][kind]),
                 _three(engine["rollback_us"]) if kind == "all" else "",
             )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from engines import words
 
+from rulec.runtime.host import posture_of
 from rulec.runtime.programs import Closed
 from rulec.runtime.reference import Reference
 
@@ -69,8 +70,6 @@ def classify(host: Host, tokens: Sequence[int]) -> Trace:
 
 
 def _class(host: Host, config: Config) -> str:
-    from rulec.runtime.host import posture_of
-
     opened = sum(len(host.row(posture_of(thread)).open) for thread in config.threads)
     if not opened:
         return "static"
@@ -85,7 +84,9 @@ def _under_way(thread: Thread) -> bool:
 
 def start_values(host: Host) -> dict[int, Any]:
     """The registers of the parameters' defaults."""
-    return {p.register: p.default for p in host.pack.machine.parameters if p.default is not None}
+    return {
+        p.register: p.default for p in host.pack.machine.parameters if p.default is not None
+    }
 
 
 def check_masks(host: Host, traces: Sequence[Trace], count: int, seed: int = 7) -> int:
@@ -117,8 +118,6 @@ def _text(host: Host, token: int) -> bytes:
 def _compared(
     host: Host, reference: Reference, config: Config, at: int, out: Any, chance: Any
 ) -> int:
-    from rulec.runtime.host import posture_of
-
     opened = [host.row(posture_of(thread)).open for thread in config.threads]
     others = chance.integers(host.pack.size, size=200)
     tried = np.unique(np.concatenate([*opened, others])).tolist()
@@ -146,9 +145,7 @@ def walk(engine: Engine, compiled: Any, tokenizer: Tokenizer, traces: Sequence[T
     return made
 
 
-def _walk_one(
-    reader: Reader, row: Any, trace: Trace, made: Walk, tokenizer: Tokenizer
-) -> None:
+def _walk_one(reader: Reader, row: Any, trace: Trace, made: Walk, tokenizer: Tokenizer) -> None:
     fill, accept = reader.fill, reader.accept
     for number, (token, kind) in enumerate(zip(trace.tokens, trace.classes, strict=True)):
         row[:] = 0

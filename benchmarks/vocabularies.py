@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,14 +53,18 @@ class Tokenizer:
 
 def chosen(options: list[str]) -> dict[str, Path]:
     """The vocabularies to use: `NAME=PATH` each, else the environment's, else packaged ones."""
-    given = options or [part for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
+    given = options or [
+        part for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part
+    ]
     if given:
         pairs = (part.partition("=") for part in given)
         return {name: Path(path) for name, _, path in pairs}
     spec = find_spec("mistral_common")
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
     return {
-        name: Path(folder) / "data" / file for folder in folders for name, file in _PACKAGED.items()
+        name: Path(folder) / "data" / file
+        for folder in folders
+        for name, file in _PACKAGED.items()
     }
 
 
@@ -89,7 +94,9 @@ def _own(path: Path, vocabulary: Vocabulary) -> tuple[str, Callable[[str], list[
     if path.name.startswith("tekken") and find_spec("tiktoken"):
         return "tekken through tiktoken", _tekken(path)
     if path.suffix == ".tiktoken" and find_spec("tiktoken"):
-        ranks = {text: token for token, text in enumerate(vocabulary.tokens) if text is not None}
+        ranks = {
+            text: token for token, text in enumerate(vocabulary.tokens) if text is not None
+        }
         if len(ranks) == O200K_RANKS:
             return "tiktoken", _tiktoken(O200K_PATTERN, ranks, 0)
     file = path / "tokenizer.json" if path.is_dir() else path
@@ -107,15 +114,16 @@ def _tekken(path: Path) -> Callable[[str], list[int]]:
     return _tiktoken(config["pattern"], ranks, specials)
 
 
-def _tiktoken(pattern: str, ranks: Mapping[bytes, int], base: int) -> Callable[[str], list[int]]:
-    from tiktoken import Encoding
-
-    encoding = Encoding("", pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={})
+def _tiktoken(
+    pattern: str, ranks: Mapping[bytes, int], base: int
+) -> Callable[[str], list[int]]:
+    module = import_module("tiktoken")
+    encoding = module.Encoding(
+        "", pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={}
+    )
     return lambda text: [base + token for token in encoding.encode_ordinary(text)]
 
 
 def _hugging_face(path: Path) -> Callable[[str], list[int]]:
-    from tokenizers import Tokenizer as Fast
-
-    fast = Fast.from_file(str(path))
+    fast = import_module("tokenizers").Tokenizer.from_file(str(path))
     return lambda text: list(fast.encode(text, add_special_tokens=False).ids)

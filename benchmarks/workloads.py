@@ -123,8 +123,23 @@ _PROBLEMS = (
     "She pays ${a} and then ${b}, which is ${a}+${b} = $<<{a}+{b}={s}>>{s} in all.\n"
     "Half of it is {s}/2 = <<{s}/2={h}>>{h} dollars.\n#### {h}",
 )
-_WORDS = "the pump was checked and cleaned, a valve leaks (left side) after new tests".split()
-_NAMES = "Ada Berta Carl Dora Emil Frida Gustav Hanna Igor Jana".split()
+_WORDS = [
+    "the",
+    "pump",
+    "was",
+    "checked",
+    "and",
+    "cleaned,",
+    "a",
+    "valve",
+    "leaks",
+    "(left",
+    "side)",
+    "after",
+    "new",
+    "tests",
+]
+_NAMES = ["Ada", "Berta", "Carl", "Dora", "Emil", "Frida", "Gustav", "Hanna", "Igor", "Jana"]
 
 
 def workloads(gsm8k: Path | None, count: int) -> Iterator[Workload]:
@@ -143,7 +158,9 @@ def workloads(gsm8k: Path | None, count: int) -> Iterator[Workload]:
 
 def _solutions(path: Path | None, count: int) -> tuple[tuple[str, ...], str]:
     if path is None or not path.is_file():
-        return tuple(_made(_solution, count)), "made in the style of GSM8K, the data is not here"
+        return tuple(
+            _made(_solution, count)
+        ), "made in the style of GSM8K, the data is not here"
     lines = path.read_text("utf-8").splitlines()
     step = max(1, len(lines) // count)
     chosen = lines[::step][:count]
@@ -151,7 +168,7 @@ def _solutions(path: Path | None, count: int) -> tuple[tuple[str, ...], str]:
 
 
 def _made(make: Callable[[random.Random], str], count: int) -> Iterator[str]:
-    chance = random.Random(SEED)  # noqa: S311
+    chance = random.Random(SEED)
     for _ in range(count):
         yield make(chance)
 

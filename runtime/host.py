@@ -52,9 +52,11 @@ class Host:
         self._candidates: dict[Posture, Candidates] = {}
         self._costs: dict[Posture, NDArray[np.int32]] = {}
         self._kept: OrderedDict[Any, Words] = OrderedDict()
-        self._reads: dict[Posture, list[tuple[int, ...]]] = {}
+        self._reads: dict[int, list[tuple[int, ...]]] = {}
         self._plain: dict[int, int] = {}
         self._ends = np.array(pack.ends, np.int32)
+        self.lengths: list[int] = np.diff(pack.table.offsets).tolist()
+        """Bytes that each token writes."""
 
     @property
     def fitter(self) -> Fitter:
@@ -93,32 +95,45 @@ class Host:
         return self.engine.ending(config, at) is not None
 
     def _bits(self, thread: Thread, at: int) -> Words:
+        kept = None if thread.subs else self._recalled(thread)
+        if kept is not None:
+            return kept
         posture = posture_of(thread)
         row = self.row(posture)
+        if thread.subs:
+            return self._tested(thread, posture, row, at) if len(row.open) else row.bits
         if not len(row.open):
-            if not self.pack.machine.nodes[thread.node].finals and not thread.subs:
+            if not self.pack.machine.nodes[thread.node].finals:
                 self.ready[thread.node] = row.bits
             return row.bits
-        lex = _lex_key(thread)
-        if lex is None or thread.subs:
-            return self._tested(thread, posture, row, at)
-        for reads in self._reads.get(posture, ()):
-            key = (thread.node, lex, reads, *(thread.regs[register] for register in reads))
+        return self._noted(thread, posture, row, at)
+
+    def _recalled(self, thread: Thread) -> Words | None:
+        """A mask that was made before for the same registers."""
+        known = self._reads.get(thread.node)
+        lex = None if known is None else _lex_key(thread)
+        if known is None or lex is None:
+            return None
+        for reads in known:
+            key = (thread.node, lex, reads, *[thread.regs[register] for register in reads])
             kept = self._kept.get(key)
             if kept is not None:
                 return kept
-        return self._noted(thread, posture, row, at, lex)
+        return None
 
-    def _noted(self, thread: Thread, posture: Posture, row: Row, at: int, lex: Any) -> Words:
+    def _noted(self, thread: Thread, posture: Posture, row: Row, at: int) -> Words:
         """The mask of a thread, kept by the registers that were read to make it."""
+        lex = _lex_key(thread)
+        if lex is None:
+            return self._tested(thread, posture, row, at)
         log: set[int] = set()
         seen = thread._replace(regs=Seen.of(thread.regs, log, frozenset()))
         bits = self._tested(seen, posture, row, at)
         reads = tuple(sorted(log))
-        known = self._reads.setdefault(posture, [])
+        known = self._reads.setdefault(thread.node, [])
         if reads not in known:
             known.append(reads)
-        key = (thread.node, lex, reads, *(thread.regs[register] for register in reads))
+        key = (thread.node, lex, reads, *[thread.regs[register] for register in reads])
         self._kept[key] = bits
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -342,9 +357,9 @@ def posture_of(thread: Thread) -> Posture:
 
 def _lex_key(thread: Thread) -> Any:
     """What a thread's mask depends on besides registers; None where that is too much."""
+    if thread.lex is None or thread.lex.__class__ is Closed:
+        return ()
     match thread.lex:
-        case None | Closed():
-            return ()
         case Numeral() | Day():
             return thread.lex._replace(start=0)
         case Word(field, _, allowed):

@@ -12,7 +12,7 @@ from rulec.runtime.budget import HOPELESS
 from rulec.runtime.host import Host
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal, explain_refusal
-from rulec.runtime.reference import Config, Thread
+from rulec.runtime.reference import DEAD, Config, Thread
 from rulec.runtime.verdicts import Claim, Verdict, claims, overall
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Session:
         self.pack = pack
         self._host = Host(pack) if host is None else host
         self._budget = budget
+        self._last = frozenset(pack.ends)
         start = self._host.engine.start(given.registers(pack.machine, inputs))
         if not start.threads:
             raise BadInput("with these values no trace can keep the rules")
@@ -155,11 +156,12 @@ class Session:
         if self._ends(token):
             self._end(here, token)
             return
-        text = self.pack.table.text(token)
-        after = self._host.advance(here.config, token, here.at) if text else None
-        if after is None or not after.threads or (self._bars and self._barred(text)):
+        length = self._host.lengths[token]
+        after = self._host.advance(here.config, token, here.at) if length else DEAD
+        barred = bool(self._bars) and self._barred(self.pack.table.text(token))
+        if barred or not after.threads:
             raise Refused(self.why(token) or Refusal("these bytes broke a rule before"))
-        self._moments.append(_Moment(after, here.at + len(text)))
+        self._moments.append(_Moment(after, here.at + length))
         self._tokens.append(token)
 
     def _end(self, here: _Moment, token: int) -> None:
@@ -327,7 +329,7 @@ class Session:
     # --- bars and budgets ---
 
     def _ends(self, token: int) -> bool:
-        return token in self.pack.ends
+        return token in self._last
 
     def _only_ends(self, out: Words) -> None:
         out[:] = 0
