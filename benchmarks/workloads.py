@@ -123,23 +123,11 @@ _PROBLEMS = (
     "She pays ${a} and then ${b}, which is ${a}+${b} = $<<{a}+{b}={s}>>{s} in all.\n"
     "Half of it is {s}/2 = <<{s}/2={h}>>{h} dollars.\n#### {h}",
 )
-_WORDS = [
-    "the",
-    "pump",
-    "was",
-    "checked",
-    "and",
-    "cleaned,",
-    "a",
-    "valve",
-    "leaks",
-    "(left",
-    "side)",
-    "after",
-    "new",
-    "tests",
-]
-_NAMES = ["Ada", "Berta", "Carl", "Dora", "Emil", "Frida", "Gustav", "Hanna", "Igor", "Jana"]
+_WORDS = (
+    *("the", "pump", "was", "checked", "and", "cleaned,", "a", "valve", "leaks"),
+    *("(left", "side)", "after", "new", "tests"),
+)
+_NAMES = ("Ada", "Berta", "Carl", "Dora", "Emil", "Frida", "Gustav", "Hanna", "Igor", "Jana")
 
 
 def workloads(gsm8k: Path | None, count: int) -> Iterator[Workload]:

@@ -17,6 +17,7 @@ from rulec.compiler.entries import (
     longest_number,
     once,
     reachable_words,
+    shortest_number,
     spelling_of,
 )
 from rulec.compiler.graph import Graph
@@ -328,7 +329,12 @@ class Builder:
     ) -> int:
         match type_:
             case checked.ExprType():
-                return expressions.expression(self.graph, number, end, target, inner=inner)
+                bound = (
+                    expressions.LONGEST if self.plan.steered(self.plan.fields[number]) else 1
+                )
+                return expressions.expression(
+                    self.graph, number, end, target, bound, inner=inner
+                )
             case checked.FractionType():
                 return numbers.fraction(self.graph, number, end, target)
             case checked.DateType():
@@ -336,8 +342,9 @@ class Builder:
             case checked.PercentType():
                 target = self._pattern(PERCENT_SIGN, self._entry(lambda _: target))(NOTHING)
         spelling = spelling_of(type_, self.plan.fields[number])
-        longest = longest_number(self.plan.fields[number])
-        return numbers.number(self.graph, spelling, number, end, target, longest)
+        spec = self.plan.fields[number]
+        bound = longest_number(spec) if self.plan.steered(spec) else shortest_number(spec)
+        return numbers.number(self.graph, spelling, number, end, target, bound)
 
     def _word(self, number: int, spec: Field, end: Program, then: Entry) -> Entry:
         dfa, words = literals_dfa([word.encode() for word in spec.words])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rulec.compiler import numbers
 from rulec.compiler.automata import Dfa
 from rulec.compiler.places import DIGITS
+from rulec.compiler.regions import contains
 from rulec.compiler.trailing import NOTHING, Trailing
 from rulec.dsl import checked
 
@@ -116,6 +118,19 @@ def longest_number(field: Field) -> int:
     whole = max(len(str(int(abs(end) * 10**field.shift))) for end in ends if end is not None)
     digits = min(whole + field.most, len(str(DIGITS)) + 1) if field.most else whole
     return sign + digits + bool(field.most)
+
+
+def shortest_number(field: Field) -> int:
+    """Bytes of the shortest number that a field can hold."""
+    decimals = field.least + 1 if field.least else 0
+    lengths = [
+        len(str(int(abs(end) * 10**field.shift))) + (end < 0)
+        for piece in field.domain
+        for end in (piece.low, piece.high)
+        if end is not None
+    ]
+    zero = any(contains(field.domain, Fraction(small)) for small in range(10))
+    return decimals + (1 if zero or not lengths else min(lengths))
 
 
 def reachable_words(dfa: Dfa, words: dict[int, int]) -> list[tuple[int, ...]]:

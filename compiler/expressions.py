@@ -15,9 +15,9 @@ _BLANK = 1 << ord(" ")
 
 
 def expression(
-    graph: Graph, field: int, end: Program, target: int, *, inner: bool = False
+    graph: Graph, field: int, end: Program, target: int, longest: int, *, inner: bool = False
 ) -> int:
-    """The nodes of an `expr`; returns the node before it.
+    """The nodes of an `expr` that takes `longest` bytes at most; returns the node before it.
 
     With `inner` it may end inside open parentheses and needs an operator where it ends.
     """
@@ -28,7 +28,7 @@ def expression(
         level.connect(above, below)
         if inner or depth == 0:
             level.end((EndExpr(field, inner), *end), target)
-    before = graph.node(weight=LONGEST)
+    before = graph.node(weight=longest)
     graph.exit(before, (Begin(field),), levels[0].operand)
     return before
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rulec.compiler.machine import END, Edge, Exit, Node, Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Set
 
     from rulec.compiler.automata import Dfa
     from rulec.compiler.ops import Program
@@ -107,15 +107,14 @@ class Graph:
     def finish(self) -> tuple[Node, ...]:
         """The nodes with their costs; ways that lead nowhere are gone."""
         costs = self._costs((END,))
-        waiting = self._behind_exits(
-            {index for index, draft in enumerate(self.drafts) if draft.edges}, costs
-        )
-        ending = self._behind_exits({END}, costs)
+        having = {index for index, draft in enumerate(self.drafts) if draft.edges}
+        waiting = self._behind_exits(having, costs, frozenset())
+        ending = self._behind_exits({END}, costs, having)
         return tuple(
             Node(
                 edges=tuple(edge for edge in draft.edges if edge.target in costs),
                 exits=tuple(way for way in draft.exits if way.target in waiting),
-                finals=tuple(way for way in draft.exits if way.target in ending),
+                finals=tuple(way for way in draft.exits if way.target in ending - having),
                 cost=costs.get(index),
                 pending=draft.pending,
                 prose=draft.prose,
@@ -125,8 +124,10 @@ class Graph:
             for index, draft in enumerate(self.drafts)
         )
 
-    def _behind_exits(self, found: set[int], costs: dict[int, int]) -> set[int]:
-        """The live nodes from which exits alone lead to one of `found`."""
+    def _behind_exits(
+        self, found: set[int], costs: dict[int, int], barred: Set[int]
+    ) -> set[int]:
+        """The live nodes from which exits alone lead to one of `found`, through none barred."""
         into: dict[int, list[int]] = {}
         for index, draft in enumerate(self.drafts):
             for way in draft.exits:
@@ -134,7 +135,8 @@ class Graph:
         seen = {index for index in found if index in costs}
         queue = list(seen)
         while queue:
-            for before in into.get(queue.pop(), ()):
+            here = queue.pop()
+            for before in into.get(here, ()) if here not in barred else ():
                 if before not in seen and before in costs:
                     seen.add(before)
                     queue.append(before)

@@ -34,7 +34,7 @@ class Spelling:
 def number(
     graph: Graph, spelling: Spelling, field: int, end: Program, target: int, longest: int
 ) -> int:
-    """The nodes of a number of at most `longest` bytes; returns the node before it."""
+    """The nodes of a number that takes `longest` bytes at most; returns the node before it."""
     made = _Digits(graph, spelling, longest)
     return made.lay(field, (EndNumber(field), *end), target)
 

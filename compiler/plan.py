@@ -37,6 +37,10 @@ class Plan:
         """The rules that stand in an instance's shape."""
         return instance.rules
 
+    def steered(self, field: machine.Field) -> bool:
+        """Whether a rule that steers reads the field."""
+        return any(self.rules[number].tier != "audit" for number in field.rules)
+
     def resets(self, instance: Instance) -> tuple[int, ...]:
         """The registers that start anew with an instance: its own, and its lists' folds."""
         own = range(instance.first, instance.end)

@@ -72,6 +72,7 @@ class Prose:
     _finals: list[Program] = field(default_factory=list)
     _openers: Openers = field(default_factory=lambda: openers(()))
     _alike: tuple[int, ...] = ()
+    _followed: bool = False
 
     def entry(self, after: Trailing) -> int:
         """The node at which the prose begins, or goes on behind a watch."""
@@ -81,7 +82,8 @@ class Prose:
 
     def lay(self, proses: dict[int, Prose]) -> None:
         """Lay the nodes; `proses` tells which nodes are prose."""
-        if not self._words:
+        if not self._followed:
+            self._followed = True
             self._follow(self.follower(), (), proses, set())
             self._openers = openers(self._words)
         while self._queue:

@@ -33,6 +33,10 @@ class Guide(Masking, Protocol):
         """Whether no way is left to go on."""
 
     @property
+    def stuck(self) -> bool:
+        """Whether what was barred before leaves nothing open; found by `mask`."""
+
+    @property
     def violations(self) -> Sequence[Any]:
         """The `commit` rules that the tokens accepted so far break."""
 
@@ -40,7 +44,7 @@ class Guide(Masking, Protocol):
         """Take the token."""
 
     def retreat(self) -> int:
-        """Leave a violation behind; how many tokens that dropped."""
+        """Leave a violation, or where it is stuck, behind; how many tokens that dropped."""
 
     def verdicts(self) -> Sequence[Any]:
         """The claims made so far."""
@@ -196,20 +200,24 @@ def _choose(scores: Tensor, rows: Sequence[_Row], temperature: float) -> list[in
 def _take(
     row: _Row, token: int | None, vocabulary: Tokens, max_rollbacks: int, limit: int
 ) -> None:
-    """Accept a token, and leave violations behind until none is left or tries run out."""
-    if token is None or (row.guide is not None and row.guide.exhausted):
+    """Accept a token, and leave behind what is broken by it or leads nowhere."""
+    guide = row.guide
+    if token is None or (guide is not None and guide.exhausted):
         row.stop = "exhausted"
         return
-    row.tokens.append(token)
-    ended = token in vocabulary.ends
-    if row.guide is not None:
-        row.guide.accept(token)
-        while row.guide.violations:
+    ended = False
+    if guide is None or not guide.stuck:
+        row.tokens.append(token)
+        ended = token in vocabulary.ends
+    if guide is not None:
+        if not guide.stuck:
+            guide.accept(token)
+        while guide.violations or guide.stuck:
             ended = False
-            if row.rollbacks == max_rollbacks or not _retreat(row, row.guide):
+            if row.rollbacks == max_rollbacks or not _retreat(row, guide):
                 row.stop = "exhausted"
                 return
-        ended = ended or row.guide.finished
+        ended = ended or guide.finished
     if ended:
         row.stop = "end"
     elif len(row.tokens) >= limit:
@@ -217,7 +225,7 @@ def _take(
 
 
 def _retreat(row: _Row, guide: Guide) -> bool:
-    """Go back behind a violation; False where the session has no way back."""
+    """Go back to where something else may be written; False where there is no way back."""
     count = guide.retreat()
     if count == 0:
         return False

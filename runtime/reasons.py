@@ -92,13 +92,20 @@ def _allowed(field: Field, thread: Thread) -> str:
 
 
 def _responsible(engine: Reference, field: Field, thread: Thread) -> Iterator[int]:
-    """The rules that by themselves leave less open than the field's type."""
+    """The rules without which more would be open, or that leave less open by themselves."""
     if field.kind not in ("number", "date"):
         yield from engine.rules.beside(field)
         return
-    whole = engine.rules.by_rules(field, thread.regs, ())
-    for rule in engine.rules.beside(field):
-        if engine.rules.by_rules(field, thread.regs, (rule,)) != whole:
+    beside = engine.rules.beside(field)
+    regs = thread.regs
+    left = engine.rules.by_rules(field, regs, beside)
+    whole = engine.rules.by_rules(field, regs, ())
+    for rule in beside:
+        others = tuple(other for other in beside if other != rule)
+        if (
+            engine.rules.by_rules(field, regs, others) != left
+            or engine.rules.by_rules(field, regs, (rule,)) != whole
+        ):
             yield rule
 
 

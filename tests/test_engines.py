@@ -25,7 +25,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 TOKENIZERS = os.environ.get("RULEC_TOKENIZERS", "")
 SEEDS = st.integers(0, 2**32 - 1)
 SETTINGS = settings(
-    max_examples=many(40, 2_000),
+    max_examples=many(15, 2_000),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -250,6 +250,9 @@ def test_barred_bytes_are_barred_whatever_their_tokens(seed: int) -> None:
     barred: list[bytes] = []
     for _ in range(60):
         session.mask(out)
+        if session.stuck:
+            assert session.retreat() or session.exhausted
+            continue
         if session.exhausted or session.finished:
             return
         allowed = [t for t in range(pack.size) if out[t // 32] >> (t % 32) & 1]

@@ -66,6 +66,7 @@ class Triples:
     barred: set[tuple[int, ...]] = field(default_factory=set)
     finished: bool = False
     exhausted: bool = False
+    stuck: bool = False
 
     @property
     def group(self) -> tuple[int, ...]:
