@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler.graph import Graph, bytes_of
 from rulec.compiler.machine import END, Edge, Exit, Node
+from rulec.compiler.ops import Broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +127,12 @@ class _Search:
 
     def moves(self, here: frozenset[int]) -> Iterable[tuple[int, list[Edge]]]:
         """A byte for every distinct choice of edges, and the edges."""
-        edges = [edge for node in sorted(here) for edge in self._nodes[node].edges]
+        edges = [
+            edge
+            for node in sorted(here)
+            for edge in self._nodes[node].edges
+            if not any(isinstance(op, Broken) for op in edge.ops)
+        ]
         regions = [(1 << 256) - 1]
         for edge in edges:
             regions = [
