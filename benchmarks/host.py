@@ -204,6 +204,7 @@ def _engine(
     made |= {"refused": len(refusals), "refusals": refusals[:3]}
     made |= {"cold_fill_us": by_class(cold.fill), "repeated_fill_us": by_class(again.fill)}
     made |= {"fill_us": by_class(warm.fill), "accept_us": by_class(warm.accept)}
+    made["preempted"] = warm.preempted
     made["rollback_us"] = figures(warm.rollback)
     if not refusals:
         made["batches"] = [

@@ -1,8 +1,13 @@
-"""Resident memory of this process, from the tables of Linux; 0 where there are none."""
+"""What the system did to this process: memory, and cores taken away; 0 where it is not told."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]
 
 _OWN = Path("/proc/self")
 
@@ -23,6 +28,12 @@ def forget_peak() -> None:
         (_OWN / "clear_refs").write_text("5", "ascii")
     except OSError:
         return
+
+
+def preemptions() -> int:
+    """How often this thread had to leave its core to another one."""
+    which = getattr(resource, "RUSAGE_THREAD", None)
+    return 0 if which is None else resource.getrusage(which).ru_nivcsw
 
 
 def _field(name: str) -> int:

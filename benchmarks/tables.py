@@ -9,7 +9,7 @@ from rich.table import Table
 
 AIMS = (
     ("fill, cached row", "static", "fill_us", "p50", 2.0),
-    ("fill, opener in prose", "mixed", "fill_us", "p50", 2.0),
+    ("fill, prose with openers", "prose", "fill_us", "p50", 2.0),
     ("fill, up to 64 candidates", "few", "fill_us", "p50", 10.0),
     ("fill, up to 64 candidates", "few", "fill_us", "p99", 40.0),
     ("fill, more candidates", "many", "fill_us", "p50", 40.0),
@@ -20,7 +20,7 @@ AIMS = (
 )
 BATCH_MS = 2.0
 LOAD_MS = 5.0
-_KINDS = {"all": "all", "static": "static", "mixed": "mixed", "few": "≤ 64", "many": "> 64"}
+_KINDS = {"all": "all", "static": "static", "prose": "prose", "few": "≤ 64", "many": "> 64"}
 
 
 def render(report: dict[str, Any]) -> None:
@@ -53,6 +53,10 @@ def _result(console: Console, result: dict[str, Any]) -> None:
     for engine in result["engines"]:
         if "unsupported" in engine:
             console.print(f"{engine['engine']}: {engine['unsupported']}", style="red")
+        if engine.get("preempted"):
+            console.print(
+                f"{engine['engine']}: {engine['preempted']} steps were interrupted and left out"
+            )
         if engine.get("refused"):
             note = f"{engine['engine']} refused {engine['refused']} traces: "
             console.print(note + "; ".join(engine["refusals"]), style="red", markup=False)

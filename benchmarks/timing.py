@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from engines import words
+from memory import preemptions
 
 from rulec.runtime.host import posture_of
-from rulec.runtime.programs import Closed
 from rulec.runtime.reference import Reference
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from vocabularies import Tokenizer
 
     from rulec.runtime.host import Host
-    from rulec.runtime.reference import Config, Thread
+    from rulec.runtime.reference import Config
 
 FEW = 64
-CLASSES = ("static", "mixed", "few", "many")
-"""Where a token is chosen, by what the rules say there:
+CLASSES = ("static", "prose", "few", "many")
+"""Where a token is chosen, by what its row says:
 
-static: a row without any token that depends on a value;
-mixed:  no value is under way, but some tokens would begin or end one (prose before `<<`);
-few:    a value is under way, and up to 64 tokens depend on it;
+static: no token depends on a value;
+prose:  in prose, where some tokens would begin a value (` <<`);
+few:    elsewhere, up to 64 tokens depend on a value, one under way or one that begins next;
 many:   the same with more than 64.
 """
 
@@ -49,9 +49,14 @@ class Trace:
 
 @dataclass
 class Walk:
-    """What walking the traces took, in nanoseconds by class; and what was refused."""
+    """What walking the traces took, in nanoseconds by class; and what was refused.
+
+    Steps in which the system gave the core to another process are counted as `preempted`, and
+    left out.
+    """
 
     fill: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    preempted: int = 0
     accept: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     rollback: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -73,13 +78,10 @@ def _class(host: Host, config: Config) -> str:
     opened = sum(len(host.row(posture_of(thread)).open) for thread in config.threads)
     if not opened:
         return "static"
-    if not any(_under_way(thread) for thread in config.threads):
-        return "mixed"
+    nodes = host.pack.machine.nodes
+    if all(nodes[thread.node].prose for thread in config.threads):
+        return "prose"
     return "few" if opened <= FEW else "many"
-
-
-def _under_way(thread: Thread) -> bool:
-    return thread.lex is not None and not isinstance(thread.lex, Closed)
 
 
 def start_values(host: Host) -> dict[int, Any]:
@@ -149,6 +151,7 @@ def _walk_one(reader: Reader, row: Any, trace: Trace, made: Walk, tokenizer: Tok
     fill, accept = reader.fill, reader.accept
     for number, (token, kind) in enumerate(zip(trace.tokens, trace.classes, strict=True)):
         row[:] = 0
+        switches = preemptions()
         before = perf_counter_ns()
         fill()
         filled = perf_counter_ns() - before
@@ -159,6 +162,9 @@ def _walk_one(reader: Reader, row: Any, trace: Trace, made: Walk, tokenizer: Tok
         if not allowed or not taken:
             made.refused.append(_refusal(tokenizer, trace, number, bool(allowed)))
             return
+        if preemptions() != switches:
+            made.preempted += 1
+            continue
         made.fill[kind].append(filled)
         made.accept[kind].append(accepted)
     row[:] = 0

@@ -20,6 +20,9 @@ ZERO = Fraction(0)
 WIDEST = 64
 """Pieces that a region may have; beyond it the region becomes its hull."""
 
+MOST_PAIRS = 128
+"""Pairs of pieces that an operation looks at; beyond it one side becomes its hull."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -104,12 +107,50 @@ def contains(region: Region, value: Fraction) -> bool:
 
 def simplify(pieces: Iterable[Piece]) -> Region:
     """The pieces without doubles; their hull where there are too many. *Exact* below that."""
-    kept = tuple(dict.fromkeys(pieces))
+    kept = _merged(tuple(dict.fromkeys(pieces)))
     if any(piece.low is None and piece.high is None and not piece.step for piece in kept):
         return EVERYTHING
     if len(kept) > WIDEST:
         return interval(lowest(kept), highest(kept))
     return kept
+
+
+def _merged(pieces: tuple[Piece, ...]) -> Region:
+    """Pieces of one stride that touch become one. *Exact*."""
+    if len(pieces) < 2:
+        return pieces
+    strides: dict[tuple[Fraction, Fraction], list[Piece]] = {}
+    for piece in pieces:
+        offset = piece.offset % piece.step if piece.step else ZERO
+        strides.setdefault((piece.step, offset), []).append(piece)
+    return tuple(joined for group in strides.values() for joined in _joined(group))
+
+
+def _joined(group: list[Piece]) -> list[Piece]:
+    group.sort(key=lambda piece: (piece.low is not None, piece.low or ZERO))
+    made = group[:1]
+    for piece in group[1:]:
+        last = made[-1]
+        if last.high is None:
+            continue
+        if piece.low is None or piece.low <= last.high + last.step:
+            high = None if piece.high is None else max(last.high, piece.high)
+            made[-1] = Piece(last.low, high, last.step, last.offset)
+        else:
+            made.append(piece)
+    return made
+
+
+def hull(region: Region) -> Region:
+    """One interval around the region."""
+    return interval(lowest(region), highest(region)) if len(region) > 1 else region
+
+
+def _few(left: Region, right: Region) -> tuple[Region, Region]:
+    """The regions, or the hull of the one with more pieces where pairs would be too many."""
+    if len(left) * len(right) <= MOST_PAIRS:
+        return left, right
+    return (hull(left), right) if len(left) > len(right) else (left, hull(right))
 
 
 def union(*regions: Region) -> Region:
@@ -118,11 +159,12 @@ def union(*regions: Region) -> Region:
 
 
 def intersect(left: Region, right: Region) -> Region:
-    """The numbers in both. *Exact*."""
+    """The numbers in both. *Exact* up to the most pairs."""
     if left == EVERYTHING:
         return right
     if right == EVERYTHING:
         return left
+    left, right = _few(left, right)
     met = (_meet(a, b) for a in left for b in right)
     return simplify(piece for piece in met if piece is not None)
 
@@ -163,6 +205,7 @@ def common_step(*numbers: Fraction) -> Fraction:
 
 
 def _pairs(left: Region, right: Region, made: Callable[[Piece, Piece], Piece]) -> Region:
+    left, right = _few(left, right)
     return simplify(made(a, b) for a in left for b in right)
 
 
@@ -253,7 +296,7 @@ def divide(left: Region, right: Region) -> Region:
     value = only(right)
     if value is not None:
         return scale(left, 1 / value) if value else NOTHING
-    return simplify(_divide(a, b) for a in left for b in right)
+    return _pairs(left, right, _divide)
 
 
 def _divide(a: Piece, b: Piece) -> Piece:

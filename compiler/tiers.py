@@ -17,11 +17,12 @@ Under these conditions no choice that is left open ever leaves a later field emp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rulec.compiler import regions, terms
+from rulec.compiler.bounds import Bound, count_members
 from rulec.compiler.plan import Plan, deep_registers
 from rulec.compiler.propagate import Narrower
 from rulec.compiler.terms import Gap, Term
@@ -117,7 +118,7 @@ class _System:
     domains: dict[int, Region] = field(init=False)
     wants: dict[int, int] = field(default_factory=dict)
     defined: dict[int, Term] = field(default_factory=dict)
-    bounds: list[tuple[Term, Fraction | None, Fraction | None]] = field(default_factory=list)
+    bounds: list[Bound] = field(default_factory=list)
     alone: set[int] = field(default_factory=set)
     groups: dict[int, int] = field(default_factory=dict)
     loose: set[int] = field(default_factory=set)
@@ -136,8 +137,8 @@ class _System:
         for steer in steers:
             for part in conjuncts(steer):
                 self._take(part)
-        for term, low, high in self.bounds:
-            self._bound(self._expanded(term), low, high)
+        for bound in self.bounds:
+            self._bound(replace(bound, term=self._expanded(bound.term)))
 
     def _take(self, term: Term) -> None:
         match term:
@@ -164,7 +165,7 @@ class _System:
 
     def _distinct(self, register: int, list_: int) -> None:
         high = self.plan.lists[list_].high
-        size = _size(self.domains.get(register, ()))
+        size = count_members(self.domains.get(register, ()))
         if high is None or size is None or size < high:
             raise _Unfit("there may be fewer values than items that must be distinct")
         if register in self.groups or register in self.defined:
@@ -183,6 +184,8 @@ class _System:
         if len(read) != 1 or not plain or terms.folds(term):
             raise _Unfit("its condition is none that propagation solves exactly")
         (register,) = read
+        if self._dense(register) and not _closed(term):
+            raise _Unfit("it leaves single values out of an expression's range")
         if register not in self.domains:
             raise _Unfit("it speaks of a field that is no number")
         left = self._narrower().after(term, register)
@@ -193,6 +196,10 @@ class _System:
             if register in self.groups:
                 raise _Unfit("it leaves gaps in a field that other rules bind")
             self.loose.add(register)
+
+    def _dense(self, register: int) -> bool:
+        """Whether a field can hold any rational number."""
+        return any(f.register == register and f.kind == "expr" for f in self.plan.fields)
 
     def _narrower(self, regs: Sequence[object] | None = None) -> Narrower:
         plan = self.plan
@@ -225,10 +232,14 @@ class _System:
             return
         zero = Fraction(0)
         match term:
-            case terms.Relate("<=" | "<", left, right):
-                self.bounds.append((terms.Binary("-", left, right), None, zero))
-            case terms.Relate(">=" | ">", left, right):
-                self.bounds.append((terms.Binary("-", left, right), zero, None))
+            case terms.Relate(("<=" | "<") as relation, left, right):
+                self.bounds.append(
+                    Bound(terms.Binary("-", left, right), None, zero, relation == "<")
+                )
+            case terms.Relate((">=" | ">") as relation, left, right):
+                self.bounds.append(
+                    Bound(terms.Binary("-", left, right), zero, None, relation == ">")
+                )
             case _:
                 raise _Unfit("it ties fields together in a way that needs a choice made before")
 
@@ -246,7 +257,7 @@ class _System:
             self.defined[register] = meaning
         low, high = regions.lowest(domain), regions.highest(domain)
         self.bounds.append(
-            (
+            Bound(
                 meaning,
                 None if low is None else low - slack,
                 None if high is None else high + slack,
@@ -270,15 +281,16 @@ class _System:
 
     # --- bounds ---
 
-    def _bound(self, term: Term, low: Fraction | None, high: Fraction | None) -> None:
+    def _bound(self, bound: Bound) -> None:
+        term = bound.term
         region = self._narrower().value(term)
         if not region:
             raise _Unfit("it has no value")
-        least, most = regions.lowest(region), regions.highest(region)
-        above = high is not None and (most is None or most > high)
-        below = low is not None and (least is None or least < low)
+        if bound.strict and not all(piece.step or piece.point for piece in region):
+            raise _Unfit("it compares strictly what has any number of digits")
+        above, below = bound.broken_above(region), bound.broken_below(region)
         if isinstance(term, terms.Read) and term.register not in self.defined:
-            self._narrow_bare(term.register, low, high)
+            self._narrow_bare(term.register, bound.low, bound.high)
             return
         if above and below:
             raise _Unfit("its value is bound from both sides")
@@ -287,8 +299,8 @@ class _System:
         self._pull(term, -1 if above else 1)
         worst = self._narrower(self._worst(term, above=above)).value(term)
         end = regions.lowest(worst) if above else regions.highest(worst)
-        bound = high if above else low
-        if end is not None and bound is not None and (end > bound if above else end < bound):
+        best = regions.NOTHING if end is None else regions.point(end)
+        if end is not None and (bound.broken_above(best) or bound.broken_below(best)):
             raise _Unfit("not every request leaves a way to keep it")
 
     def _narrow_bare(self, register: int, low: Fraction | None, high: Fraction | None) -> None:
@@ -341,15 +353,15 @@ class _System:
         raise _Unfit("a factor may be negative or positive")
 
     def _summed(self, fold: int, sign: int) -> Iterator[tuple[int, int]]:
-        """One more item must never be what breaks a bound."""
+        """One item more or less must never be what decides a bound."""
         spec = self.plan.folds[fold]
         items = self.plan.lists[spec.list]
         body = self._expanded(spec.body)
         region = self._narrower().value(body)
         end = regions.lowest(region) if sign < 0 else regions.highest(region)
         free = items.low != items.high or spec.list != spec.outer
-        if free and (end is None or (end > 0 if sign < 0 else end < 0)):
-            raise _Unfit("one more item of its list can break it")
+        if free and end != 0:
+            raise _Unfit("how many items its list has can decide it")
         yield from self._directions(body, sign)
 
     def _worst(self, term: Term, *, above: bool) -> list[object]:
@@ -373,18 +385,18 @@ def _leaves(term: Term) -> Iterator[Term]:
         yield term
 
 
+def _closed(term: Term) -> bool:
+    """Whether a condition leaves out no value that lies beside those it leaves open."""
+    if isinstance(term, terms.Negated):
+        return False
+    if isinstance(term, terms.Relate) and term.relation in ("!=", "<", ">"):
+        return False
+    return all(map(_closed, terms.parts(term)))
+
+
 def _bare(term: terms.Relate) -> bool:
     """Whether a field stands by itself on one side, and a constant on the other."""
     sides = (term.left, term.right)
     return any(isinstance(a, terms.Read) for a in sides) and any(
         isinstance(b, terms.Const) for b in sides
     )
-
-
-def _size(region: Region) -> int | None:
-    total = 0
-    for piece in region:
-        if piece.low is None or piece.high is None or not (piece.step or piece.point):
-            return None
-        total += 1 if piece.point else int((piece.high - piece.low) / piece.step) + 1
-    return total

@@ -32,10 +32,9 @@ HERE = Path(__file__).parent
 WIDTH = 100
 QUESTIONS = (
     "What is 17 + 25?",
-    "Anna has 48 apples and gives away 19. How many are left? Answer with an equation.",
-    "Add 125 and 378, then subtract 64. Show each step as an equation.",
-    "A ticket costs $12.50. What do 6 tickets cost? Show the equation.",
-    "Compute 9 * 9, 8 * 7 and 6 * 12.",
+    "Tom earns $15 an hour and works 38 hours. How much does he earn?",
+    "What is 8 * 37? Explain step by step.",
+    "What is 250 - 75 - 36?",
     "Write five examples of addition with two-digit numbers, like 12 + 13 = 25.",
 )
 ORDER = """\
@@ -312,7 +311,7 @@ def main() -> None:
     """Run the demo."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--model", type=Path, required=True)
-    options.add_argument("--tokens", type=int, default=128, help="the limit of an answer")
+    options.add_argument("--tokens", type=int, default=112, help="the limit of an answer")
     options.add_argument("--invoice", type=int, default=320, help="the limit of the invoice")
     chosen = options.parse_args()
     console = Console(highlight=False, width=min(Console().width, WIDTH))

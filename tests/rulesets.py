@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
 from rulec.compiler import Vocabulary, build
 from rulec.compiler.machine import Machine
 from rulec.dsl import load_text
@@ -22,6 +25,22 @@ FUZZ = os.environ.get("RULEC_FUZZ") == "1"
 def many(modest: int, fuzz: int | None = None) -> int:
     """A number of cases: modest by default, many under `RULEC_FUZZ=1`."""
     return (fuzz or 20 * modest) if FUZZ else modest
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+"""A seed is as small as another: nothing is shrunk."""
+
+
+def seeded(modest: int, fuzz: int | None = None) -> settings:
+    """Settings of tests over seeds; the cases are the same in every run but under `RULEC_FUZZ=1`."""
+    return settings(
+        max_examples=many(modest, fuzz),
+        deadline=None,
+        derandomize=not FUZZ,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 # --- types and shapes ---

@@ -8,9 +8,9 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from rulesets import author, built, letters_of, many, vocabulary
+from rulesets import SEEDS, author, built, letters_of, many, seeded, vocabulary
 
 from rulec.compiler import Machine, Pack, PackError, Vocabulary, build, fit, load_vocabulary
 from rulec.compiler.fit import Words
@@ -23,12 +23,6 @@ from rulec.runtime.reference import Config, Reference
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TOKENIZERS = os.environ.get("RULEC_TOKENIZERS", "")
-SEEDS = st.integers(0, 2**32 - 1)
-SETTINGS = settings(
-    max_examples=many(15, 2_000),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 
 
 class Brute:
@@ -158,7 +152,7 @@ def fitted(machine: Machine | None, r: Random) -> Pack | None:
     return None if machine is None else fit(machine, vocabulary(r, letters_of(machine)))
 
 
-@SETTINGS
+@seeded(15, 2_000)
 @given(SEEDS, st.booleans())
 def test_masks_are_those_of_the_reference(seed: int, watches: bool) -> None:
     r = Random(seed)
@@ -169,7 +163,7 @@ def test_masks_are_those_of_the_reference(seed: int, watches: bool) -> None:
             compare_walk(pack, host, brute, r, 14)
 
 
-@SETTINGS
+@seeded(15, 2_000)
 @given(SEEDS)
 def test_masks_within_a_budget(seed: int) -> None:
     r = Random(seed)
@@ -203,7 +197,7 @@ def test_masks_within_a_budget(seed: int) -> None:
         config, at = found[token], at + len(pack.table.text(token))
 
 
-@SETTINGS
+@seeded(15, 2_000)
 @given(SEEDS)
 def test_mask_allows_accept_and_why_agree(seed: int) -> None:
     r = Random(seed)
@@ -234,7 +228,7 @@ def test_mask_allows_accept_and_why_agree(seed: int) -> None:
             return
 
 
-@SETTINGS
+@seeded(15, 2_000)
 @given(SEEDS)
 def test_barred_bytes_are_barred_whatever_their_tokens(seed: int) -> None:
     """After a retreat a mask is the brute one without what would spell barred bytes again."""

@@ -7,9 +7,8 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from rulesets import author, built, letters_of, many, random_walk, vocabulary
+from hypothesis import given
+from rulesets import SEEDS, author, built, letters_of, many, random_walk, seeded, vocabulary
 
 from rulec.compiler import Machine, Pack, build, fit
 from rulec.dsl import load
@@ -20,10 +19,6 @@ from rulec.runtime.host import Host
 from rulec.runtime.reference import Reference
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.rules"))
-SEEDS = st.integers(0, 2**32 - 1)
-SETTINGS = settings(
-    max_examples=many(60, 5_000), deadline=None, suppress_health_check=list(HealthCheck)
-)
 
 
 def machine_of(path: Path) -> Machine:
@@ -76,7 +71,7 @@ def walk_session(session: Session, r: Random, steps: int) -> None:
             session.retreat()
 
 
-@SETTINGS
+@seeded(40, 5_000)
 @given(SEEDS)
 def test_walks_over_random_rulesets_come_to_an_end(seed: int) -> None:
     r = Random(seed)
@@ -85,7 +80,7 @@ def test_walks_over_random_rulesets_come_to_an_end(seed: int) -> None:
         check_walks(machine, range(3), 50)
 
 
-@SETTINGS
+@seeded(40, 5_000)
 @given(SEEDS)
 def test_sessions_end_within_their_budget(seed: int) -> None:
     r = Random(seed)
@@ -112,7 +107,7 @@ def test_sessions_end_within_their_budget(seed: int) -> None:
         assert verdict.verdict == session.verdict().verdict == "pass", verdict
 
 
-@SETTINGS
+@seeded(40, 5_000)
 @given(SEEDS)
 def test_samples_pass(seed: int) -> None:
     r = Random(seed)
