@@ -18,6 +18,8 @@ from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rulec.compiler.regions import Region
     from rulec.dsl.source import Span
 
@@ -75,6 +77,7 @@ class Layout:
     initial: list[Initial] = field(default_factory=list)
     fields: list[machine.Field] = field(default_factory=list)
     types: list[checked.ScalarType] = field(default_factory=list)
+    maybe: set[int] = field(default_factory=set)
     watching: dict[int, list[tuple[checked.Watch, Instance]]] = field(default_factory=dict)
     lists: list[machine.List] = field(default_factory=list)
     parameters: dict[str, machine.Parameter] = field(default_factory=dict)
@@ -121,10 +124,9 @@ class Layout:
                 for part in parts:
                     self._lay(part, into, repeated=repeated)
             case checked.Choice(options):
-                for option in options:
-                    self._lay(option, into, repeated=repeated)
+                self._lay_maybe(options, into, repeated=repeated)
             case checked.Optional(body):
-                self._lay(body, into, repeated=repeated)
+                self._lay_maybe((body,), into, repeated=repeated)
             case checked.Repeat(body):
                 self._lay(body, into, repeated=True)
             case checked.Slot():
@@ -133,6 +135,15 @@ class Layout:
                 pass
             case _:
                 assert_never(element)
+
+    def _lay_maybe(
+        self, elements: Iterable[checked.Element], into: Instance, *, repeated: bool
+    ) -> None:
+        """Parts that may never be written: their registers are noted."""
+        first = len(self.initial)
+        for element in elements:
+            self._lay(element, into, repeated=repeated)
+        self.maybe.update(range(first, len(self.initial)))
 
     def _slot(self, slot: checked.Slot, into: Instance, *, repeated: bool) -> None:
         if slot.name is not None and slot.name in into.members:

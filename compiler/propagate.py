@@ -7,6 +7,7 @@ comes out contains every value with which the rules can still hold.
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from rulec.compiler.regions import EVERYTHING, NOTHING, Region
 from rulec.compiler.terms import Gap, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from rulec.compiler.machine import Folding, List
 
@@ -50,15 +51,24 @@ class Narrower:
         self._fresh: frozenset[int] = frozenset()
         self.open: dict[int, Region] = {}
 
-    def narrow(self, rules: Iterable[Term]) -> None:
-        """Take every rule as true. Raises `Impossible` where one can't be."""
+    def narrow(self, rules: Iterable[tuple[Term, Set[int]]]) -> None:
+        """Take every rule as true. Raises `Impossible` where one can't be.
+
+        Beside each rule stand the registers that it reads: it is looked at again where one of
+        them has changed.
+        """
         conditions = tuple(rules)
-        for _ in range(ROUNDS):
-            before = dict(self.open)
-            for condition in conditions:
-                self._hold(condition, True)
-            if before == self.open:
+        queue = deque(range(len(conditions)))
+        for _ in range(ROUNDS * len(conditions)):
+            if not queue:
                 return
+            number = queue.popleft()
+            before = dict(self.open)
+            self._hold(conditions[number][0], True)
+            changed = {r for r, held in self.open.items() if before.get(r) != held}
+            for other, (_, reads) in enumerate(conditions):
+                if other not in queue and not changed.isdisjoint(reads):
+                    queue.append(other)
 
     def region(self, register: int) -> Region:
         """What is left open for an unknown register."""

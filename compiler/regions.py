@@ -164,12 +164,17 @@ def intersect(left: Region, right: Region) -> Region:
         return right
     if right == EVERYTHING:
         return left
+    if len(left) == len(right) == 1:
+        one = _meet(left[0], right[0])
+        return NOTHING if one is None else (one,)
     left, right = _few(left, right)
     met = (_meet(a, b) for a in left for b in right)
     return simplify(piece for piece in met if piece is not None)
 
 
 def _meet(a: Piece, b: Piece) -> Piece | None:
+    if a is b:
+        return a
     low = a.low if b.low is None else b.low if a.low is None else max(a.low, b.low)
     high = a.high if b.high is None else b.high if a.high is None else min(a.high, b.high)
     if low is not None and high is not None and low > high:
@@ -205,6 +210,8 @@ def common_step(*numbers: Fraction) -> Fraction:
 
 
 def _pairs(left: Region, right: Region, made: Callable[[Piece, Piece], Piece]) -> Region:
+    if len(left) == len(right) == 1:
+        return (made(left[0], right[0]),)
     left, right = _few(left, right)
     return simplify(made(a, b) for a in left for b in right)
 

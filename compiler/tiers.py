@@ -135,6 +135,8 @@ class _System:
     def check(self, steers: list[Term]) -> None:
         """Raises `_Unfit` with the reason."""
         for steer in steers:
+            if deep_registers(steer, self.plan.folds) & self.plan.layout.maybe:
+                raise _Unfit("it reads a field that may be absent")
             for part in conjuncts(steer):
                 self._take(part)
         for bound in self.bounds:

@@ -242,7 +242,9 @@ def write(
     ]
     began = perf_counter()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         bar = progress.add_task(batch.name, total=limit)
         outputs = writer.write(
             prompts,

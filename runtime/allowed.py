@@ -30,6 +30,9 @@ class Rules:
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
         )
         self._beside = {f.register: self._neighbours(f) for f in machine.fields}
+        self._mentioned = tuple(
+            deep_registers(rule.steer, machine.folds) for rule in machine.rules
+        )
         self._reads = {f.register: self._seen(self._beside[f.register]) for f in machine.fields}
 
     def _neighbours(self, field: Field) -> tuple[int, ...]:
@@ -181,7 +184,7 @@ class Rules:
     def _narrowed(self, regs: Sequence[Any], chosen: Iterable[int]) -> Narrower:
         machine = self.machine
         narrower = Narrower(regs, self._domains, machine.folds, machine.lists)
-        narrower.narrow(machine.rules[number].steer for number in chosen)
+        narrower.narrow((machine.rules[n].steer, self._mentioned[n]) for n in chosen)
         return narrower
 
     def _numbers(self, field: Field, regs: Sequence[Any], chosen: Sequence[int]) -> Allowed:

@@ -22,7 +22,7 @@ from rulec.runtime.numerals import Allowed, Numeral, feasible
 from rulec.runtime.prefixes import prefixes
 from rulec.runtime.programs import Closed, Programs, Seen, Word, Written
 from rulec.runtime.reference import Config, Reference, Thread
-from rulec.runtime.stack import FRACTION, Stack
+from rulec.runtime.stack import FRACTION, TAMEST, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from rulec.compiler.machine import Field, Machine
     from rulec.compiler.pack import Pack
     from rulec.compiler.regions import Region
+
+DIES, PROGRAM = -1, -2
+"""What a token can do to a node other than lead to one without a program."""
 
 KEPT = 1_024
 """Masks, and four times as many allowed sets, that are kept."""
@@ -45,8 +48,8 @@ class Host:
         self.pack = pack
         self.engine = _Remembering(pack.machine)
         self.budget = Budget(pack.machine)
-        self.ready: dict[int, Words] = {}
-        """Masks of the nodes where nothing depends on registers."""
+        self.ready: dict[int | tuple[int, ...], Words] = {}
+        """Masks of nodes, one or several, where nothing depends on registers."""
         self._fitter: Fitter | None = None
         self._rows = dict(pack.rows)
         self._candidates: dict[Posture, Candidates] = {}
@@ -77,18 +80,25 @@ class Host:
     def fill(self, config: Config, at: int, out: Words) -> None:
         """Set `out` to the tokens that may come next; ends of sequence included."""
         threads = config.threads
-        if len(threads) == 1 and not threads[0].subs:
-            ready = self.ready.get(threads[0].node)
-            if ready is not None:
-                out[:] = ready
-                return
+        where = threads[0].node if len(threads) == 1 else tuple([t.node for t in threads])
+        ready = self.ready.get(where)
+        if ready is not None and not any(t.subs for t in threads):
+            out[:] = ready
+            return
         first, *others = threads
         out[:] = self._bits(first, at)
         for thread in others:
             np.bitwise_or(out, self._bits(thread, at), out=out)
         nodes = self.pack.machine.nodes
-        if any(nodes[thread.node].finals for thread in threads) and self.ends(config, at):
-            set_bits(out, self._ends)
+        if any(nodes[thread.node].finals for thread in threads):
+            if self.ends(config, at):
+                set_bits(out, self._ends)
+        elif len(threads) > 1 and all(self._static(thread) for thread in threads):
+            self.ready[where] = out.copy()
+
+    def _static(self, thread: Thread) -> bool:
+        """Whether nothing in a thread's mask depends on registers."""
+        return not thread.subs and not len(self.row(posture_of(thread)).open)
 
     def ends(self, config: Config, at: int) -> bool:
         """Whether the trace may end here."""
@@ -124,7 +134,7 @@ class Host:
     def _noted(self, thread: Thread, posture: Posture, row: Row, at: int) -> Words:
         """The mask of a thread, kept by the registers that were read to make it."""
         lex = _lex_key(thread)
-        if lex is None:
+        if lex is None or self._passes(thread):
             return self._tested(thread, posture, row, at)
         log: set[int] = set()
         seen = thread._replace(regs=Seen.of(thread.regs, log, frozenset()))
@@ -138,6 +148,12 @@ class Host:
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return bits
+
+    def _passes(self, thread: Thread) -> bool:
+        """Whether a state hardly ever comes again: the middle of a number that rules bind."""
+        if not isinstance(thread.lex, Numeral) or not thread.lex.mantissa:
+            return False
+        return bool(self.engine.machine.fields[thread.lex.field].rules)
 
     def _tested(self, thread: Thread, posture: Posture, row: Row, at: int) -> Words:
         bits = row.bits.copy()
@@ -211,16 +227,19 @@ class Host:
     ) -> tuple[list[Ids], Sequence[Text]] | None:
         """The tokens that stay in an expression which they can't harm; and those to walk."""
         tame = stack.tame(lex)
-        if phase not in ("int", "frac", "operand"):
+        if phase not in ("int", "frac", "operand", "point"):
             return ([found.inside], found.across) if tame and not found.digits else None
-        if not tame and not stack.indifferent(lex):
+        anything = stack.indifferent(lex)
+        if not tame and not anything:
             return None
         begins = phase == "operand"
         made: list[Ids] = []
         for group in found.fresh if begins else found.digits:
-            if phase == "frac" and lex.fraction + group.length > FRACTION:
+            if phase in ("frac", "point") and lex.fraction + group.length > FRACTION:
                 continue
             mantissa = (lex.mantissa or 0) * 10**group.length
+            if not anything and mantissa + 10**group.length > TAMEST:
+                return None
             if mantissa <= DIGITS:
                 made.append(group.ids[mantissa + group.values <= DIGITS])
         zero = found.zero if begins else ()
@@ -232,28 +251,31 @@ class Host:
 
     def advance(self, config: Config, token: int, at: int) -> Config:
         """The readings behind a token; none where it is refused."""
-        threads = config.threads
-        if len(threads) == 1:
-            thread = threads[0]
+        made: list[Thread] = []
+        for thread in config.threads:
             key = thread.node * self.pack.size + token
             node = self._plain.get(key)
             if node is None:
                 node = self._plain[key] = self._plainly(thread.node, token)
-            if node >= 0 and not thread.subs and thread.debt < 0:
+            if node == PROGRAM or thread.subs or thread.debt >= 0:
+                return self.engine.walk(config, self.pack.table.text(token), at)
+            if node >= 0:
                 _, regs, lex, marks, subs, debt = thread
-                return Config((Thread(node, regs, lex, marks, subs, debt),))
-        return self.engine.walk(config, self.pack.table.text(token), at)
+                made.append(Thread(node, regs, lex, marks, subs, debt))
+        return Config(tuple(made))
 
     def _plainly(self, node: int, token: int) -> int:
-        """The node behind a token that runs no program, or -1."""
+        """The node behind a token that runs no program; `DIES`, or `PROGRAM`."""
         nodes = self.pack.machine.nodes
         for byte in self.pack.table.text(token):
             edges = self.engine.edges(node)[byte]
+            if not edges:
+                return DIES
             if len(edges) != 1 or edges[0].ops or edges[0].watched:
-                return -1
+                return PROGRAM
             node = edges[0].target
             if nodes[node].exits or not (nodes[node].edges or nodes[node].finals):
-                return -1
+                return PROGRAM
         return node
 
     def beginning_with(self, text: bytes) -> list[int]:

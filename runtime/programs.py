@@ -51,7 +51,7 @@ Lex: TypeAlias = Numeral | Day | Stack | Word | Written | Closed | None
 class Mark(NamedTuple):
     """A rule's verdict on one claim, as the machine gave it.
 
-    `rule` is a rule's index, or -1 for the debt `label`.
+    `rule` is a rule's index, -1 for the debt `label`, or -2 for the range of the field `label`.
     """
 
     rule: int
@@ -280,7 +280,19 @@ class Programs:
             return False
         frame.regs[field.register] = numerals.value(field, numeral)
         frame.regs[field.digits] = numeral.fraction + field.shift
-        return self._closed(frame, op.field)
+        return self._closed(frame, op.field) and self._ranged(frame, op.field)
+
+    def _ranged(self, frame: Frame, number: int) -> bool:
+        """Whether a value is one of its type; verifying goes on after one that is not."""
+        field = self.machine.fields[number]
+        if contains(field.domain, frame.regs[field.register]):
+            return True
+        if self.guarded or frame.observer:
+            return False
+        lex = frame.lex
+        mark = Mark(-2, number, "violate", lex.start, lex.end, (), lex)
+        frame.marks = (mark, frame.marks)
+        return True
 
     def _end_date(self, frame: Frame, op: m.EndDate) -> bool:
         found = dates.days(frame.lex.digits)
@@ -289,7 +301,7 @@ class Programs:
         field = self.machine.fields[op.field]
         frame.regs[field.register] = Fraction(found[0])
         frame.regs[field.digits] = 0
-        return self._closed(frame, op.field)
+        return self._closed(frame, op.field) and self._ranged(frame, op.field)
 
     def _end_word(self, frame: Frame, op: m.EndWord) -> bool:
         if frame.lex.allowed is not None and op.word not in frame.lex.allowed:

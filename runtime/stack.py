@@ -213,6 +213,8 @@ def tame(stack: Stack) -> bool:
 
 
 _SMALL = 10**5
+TAMEST = 10**11
+"""Beyond it a number is not small, however short the token that brings it there."""
 
 
 def _small(value: Result | None) -> bool:

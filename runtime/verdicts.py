@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rulec.compiler.terms import Gap
+from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def claims(machine: Machine, rules: Rules, marks: Marks, trace: bytes) -> tuple[
 def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
     found = trace[mark.start : mark.end].decode("utf-8", "replace")
     verdict: Any = mark.verdict
+    if mark.rule == -2:
+        return _out_of_range(machine, mark, found)
     if mark.rule < 0:
         expected = "" if verdict != "violate" else "what the text owes"
         name = machine.labels[mark.label]
@@ -111,6 +114,18 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
         rule.tier,
         rule.because,
     )
+
+
+def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
+    """A value that is none of its field's type."""
+    field = machine.fields[mark.label]
+    name = field.name or field.shape
+    allowed = tuple(
+        runs(field.domain, digits + field.shift)
+        for digits in range(field.least, field.most + 1)
+    )
+    expected = describe(field, allowed)
+    return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
 
 
 def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 import rulec
 from rulec.cli import app, verify
-from rulec.compiler import load_pack
+from rulec.compiler import load_pack, load_vocabulary
 
 RECEIPT = '''\
 # What a receipt says.
@@ -435,16 +436,42 @@ def test_module_runs():
     assert "verify" in result.stdout
 
 
-def test_first_ruleset_of_the_readme(tmp_path):
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    ruleset = text.split("```\n# receipt.rules\n")[1].split("```")[0]
-    path = tmp_path / "receipt.rules"
-    path.write_text("# receipt.rules\n" + ruleset, encoding="utf-8")
-    assert run("test", path).exit_code == 0
-    path.write_text(
-        path.read_text(encoding="utf-8").replace("rule total: total", "rule total: totl"),
-        encoding="utf-8",
-    )
-    shown = run("check", path).output.replace(f"{tmp_path}/", "")
-    message = text.split("`rulec check` says:\n\n```\n")[1].split("```")[0]
-    assert shown.startswith(message)
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def readme_folder(tmp_path, monkeypatch):
+    """A folder with the first ruleset of the README, and the traces that it speaks of."""
+    ruleset = README.split("```\n# receipt.rules\n")[1].split("```")[0]
+    (tmp_path / "receipt.rules").write_text("# receipt.rules\n" + ruleset, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    sampled = run("sample", "receipt.rules", "-n", 3, "--format", "json").stdout
+    wrong = json.dumps({"trace": WRONG}) + "\n"
+    (tmp_path / "traces.jsonl").write_text(sampled + wrong, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", ["check", "test", "sample", "verify"])
+def test_output_in_the_readme(readme_folder, verb):
+    shown = re.search(rf"\$ rulec ({verb} .*)\n((?:.+\n)+?)(?=\n|```)", README)
+    assert shown is not None
+    output = run(*shown[1].split()).output
+    assert [line.rstrip() for line in output.splitlines()] == shown[2].splitlines()
+
+
+def test_mistake_in_the_readme(readme_folder):
+    path = readme_folder / "receipt.rules"
+    text = path.read_text(encoding="utf-8").replace("rule total: total", "rule total: totl")
+    path.write_text(text, encoding="utf-8")
+    message = README.split("`rulec check` says:\n\n```\n")[1].split("```")[0]
+    assert run("check", "receipt.rules").output.startswith(message)
+
+
+def test_python_in_the_readme(readme_folder, ranks):
+    code = README.split("```python\n")[1].split("```")[0]
+    code = code.replace('load_vocabulary(Path("tokenizer.json"))', "bytewise()")
+    names = {"bytewise": lambda: load_vocabulary(ranks).with_size(257).with_ends([256])}
+    exec(code, names)
+    assert names["verdict"].verdict == "violate"
+    assert names["session"].forced() == b"0.80"
+    assert names["words"].any()

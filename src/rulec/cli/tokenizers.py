@@ -42,12 +42,15 @@ def open_vocabulary(path: Path, ends: list[str] | None, size: int | None) -> Voc
     """The vocabulary of a tokenizer, as the options amend it; what can't be ends the verb."""
     try:
         vocabulary = load_vocabulary(path)
+    except VocabularyError as error:
+        misuse(f"--tokenizer: {error}")
+    try:
         if size is not None:
             vocabulary = vocabulary.with_size(size)
         if ends:
             vocabulary = vocabulary.with_ends([_end(vocabulary, end) for end in ends])
     except VocabularyError as error:
-        misuse(f"{path}: {error}")
+        misuse(f"--size, --end: {error}")
     if not vocabulary.ends:
         misuse(
             f"{path} does not say which token ends a sequence; "
