@@ -115,7 +115,7 @@ class Evaluator:
         for term in inner:
             held = self.value(term)
             if held is decisive:
-                return held
+                return Gap.UNKNOWN if open_ else held
             if held is Gap.UNDEFINED or held is Gap.COMPLEX:
                 return Gap.UNKNOWN if open_ else held
             open_ = open_ or held is Gap.UNKNOWN

@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from rulec.compiler.vocabulary import Vocabulary
 
 FORMAT = "1"
+_DAMAGE = (
+    SafetensorError,
+    Malformed,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    RecursionError,
+)
 MOST_ROWS = 2_048
 """Rows that are made ahead; the others are made when they are first needed."""
 
@@ -97,14 +107,15 @@ class Pack:
         return save(tensors, self._metadata())
 
     def _metadata(self) -> dict[str, str]:
-        return {
+        about = {
             "format": FORMAT,
             "ruleset": self.machine.name,
             "version": self.machine.version,
             "rules": self.digest,
             "vocabulary": self.vocabulary,
-            "size": str(self.size),
+            "size": self.size,
         }
+        return {"rulec": json.dumps(about, sort_keys=True)}  # one key: its order never varies
 
 
 def fit(machine: Machine, vocabulary: Vocabulary) -> Pack:
@@ -166,22 +177,22 @@ def from_bytes(data: bytes) -> Pack:
         raise PackError("the file is no pack of this version")
     try:
         return _decoded(metadata, load(data))
-    except (SafetensorError, Malformed, ValueError, KeyError, TypeError, IndexError) as error:
+    except _DAMAGE as error:
         raise PackError(f"the pack is damaged: {error}") from error
 
 
-def _read_metadata(data: bytes) -> Mapping[str, str]:
+def _read_metadata(data: bytes) -> Mapping[str, Any]:
     try:
         (length,) = struct.unpack_from("<Q", data)
         if length > len(data) - 8:
             raise PackError("the pack is cut short")
-        found = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    except (struct.error, ValueError, AttributeError, RecursionError) as error:
+        found = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["rulec"])
+    except (struct.error, *_DAMAGE) as error:
         raise PackError("the file is no pack") from error
     return found if isinstance(found, dict) else {}
 
 
-def _decoded(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> Pack:
+def _decoded(metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Pack:
     written = tensors["machine"].tobytes()
     if codec.digest(written) != metadata["rules"]:
         raise Malformed("its rules are not those that it names")
@@ -193,7 +204,10 @@ def _decoded(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -
     offsets, data = tensors["offsets"], tensors["bytes"]
     table = TokenTable(data, offsets, int(metadata["size"]))
     _examine_table(table)
-    ends = tuple(int(end) for end in tensors["ends"])
+    listed = tensors["ends"]
+    if listed.dtype != np.int64 or listed.ndim != 1:
+        raise Malformed("ends of another type")
+    ends = tuple(listed.tolist())
     if not ends or not all(0 <= end < table.size for end in ends):
         raise Malformed("an end outside of the vocabulary")
     rows = dict(_rows(tensors, table, machine))
@@ -216,8 +230,10 @@ def _rows(
 ) -> list[tuple[Posture, Row]]:
     rows, opens, counts = tensors["rows"], tensors["open"], tensors["counts"]
     index = json.loads(tensors["index"].tobytes())
-    if rows.dtype != np.uint32 or rows.shape[1:] != (table.words,) or opens.dtype != np.int32:
+    if rows.dtype != np.uint32 or rows.ndim != 2 or rows.shape[1] != table.words:
         raise Malformed("rows of another shape")
+    if opens.dtype != np.int32 or opens.ndim != 1 or counts.ndim != 1:
+        raise Malformed("open tokens of another shape")
     if len(counts) != len(index) + 1 or (np.diff(counts) < 0).any() or counts[0] != 0:
         raise Malformed("rows that don't add up")
     if len(opens) != counts[-1] or ((opens < 0) | (opens >= table.size)).any():
@@ -226,8 +242,17 @@ def _rows(
     nodes = len(machine.nodes)
     for number, (node, subs, row) in enumerate(index):
         inside = [n for _, held in subs for n in held]
-        if not all(isinstance(n, int) and 0 <= n < nodes for n in (node, *inside)):
+        watches = [watch for watch, _ in subs]
+        if not all(_index(n, nodes) for n in (node, *inside)):
             raise Malformed("a row of no node")
+        if not all(_index(n, len(machine.watches)) for n in watches):
+            raise Malformed("a row of no watch")
+        if not _index(row, len(rows)):
+            raise Malformed("no such row")
         posture = Posture(node, tuple((watch, frozenset(held)) for watch, held in subs))
         made.append((posture, Row(rows[row], opens[counts[number] : counts[number + 1]])))
     return made
+
+
+def _index(value: object, size: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < size

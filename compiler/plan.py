@@ -54,9 +54,14 @@ class Plan:
         return tuple(n for n, reads in enumerate(self._reads) if reads & wanted)
 
     def rules_folding(self, lists: Iterable[int]) -> tuple[int, ...]:
-        """The rules that fold one of the lists."""
+        """The rules that fold one of the lists, those of its own items left aside."""
         wanted = set(lists)
-        return tuple(n for n, own in enumerate(self._folded) if own & wanted)
+        inside = {r for n in wanted for r in self.layout.lists[n].registers}
+        return tuple(
+            n
+            for n, own in enumerate(self._folded)
+            if own & wanted and self.rules[n].done not in inside
+        )
 
     @cached_property
     def _reads(self) -> tuple[frozenset[int], ...]:

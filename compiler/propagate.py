@@ -74,6 +74,15 @@ class Narrower:
         """What is left open for an unknown register."""
         return self.open.get(register, self._domains.get(register, EVERYTHING))
 
+    def sweep(self, rules: Iterable[Term]) -> None:
+        """Take every rule as true, once and in this order. Raises `Impossible`.
+
+        Where rules and fields form a forest, going from the farthest rule to the nearest tells
+        all about the field in the middle.
+        """
+        for condition in rules:
+            self._hold(condition, True)
+
     def after(self, condition: Term, register: int) -> Region:
         """What a single condition leaves open for a register."""
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
+from rulec.compiler.ops import Absent
 from rulec.compiler.plan import deep_folds, deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.regions import NOTHING, Region
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rulec.compiler.machine import Field, Folding, Machine
+
+
+MOST_STARTS = 256
+"""Sets of parameters whose first allowed sets are kept."""
 
 
 class Rules:
@@ -30,22 +35,25 @@ class Rules:
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
         )
         self._beside = {f.register: self._neighbours(f) for f in machine.fields}
+        self._optional = _optional(machine)
+        self._starts: dict[Any, dict[int, Region]] = {}
         self._mentioned = tuple(
             deep_registers(rule.steer, machine.folds) for rule in machine.rules
         )
         self._reads = {f.register: self._seen(self._beside[f.register]) for f in machine.fields}
 
     def _neighbours(self, field: Field) -> tuple[int, ...]:
-        """The rules that can bear on a field, directly or through other fields."""
-        found = set(field.rules)
-        queue = list(found)
-        while queue:
-            for other in self.machine.rules[queue.pop()].fields:
-                new = set(self.machine.fields[other].rules) - found
-                found |= new
-                queue.extend(new)
-        rules = self.machine.rules
-        return tuple(sorted(number for number in found if rules[number].tier != "audit"))
+        """The rules that can bear on a field, those that do so through most others first."""
+        rules, fields = self.machine.rules, self.machine.fields
+        found = [number for number in field.rules if rules[number].tier != "audit"]
+        for number in found:  # grows while it is gone through
+            for other in rules[number].fields:
+                found += [
+                    n
+                    for n in fields[other].rules
+                    if n not in found and rules[n].tier != "audit"
+                ]
+        return tuple(reversed(found))
 
     def _seen(self, rules: tuple[int, ...]) -> tuple[int, ...]:
         """The registers on which what some rules leave open depends."""
@@ -184,8 +192,40 @@ class Rules:
     def _narrowed(self, regs: Sequence[Any], chosen: Iterable[int]) -> Narrower:
         machine = self.machine
         narrower = Narrower(regs, self._domains, machine.folds, machine.lists)
-        narrower.narrow((machine.rules[n].steer, self._mentioned[n]) for n in chosen)
+        narrower.open.update(self._ahead(regs, tuple(chosen)))
+        narrower.sweep(machine.rules[n].steer for n in chosen if not self._may_lack(n, regs))
         return narrower
+
+    def _may_lack(self, rule: int, regs: Sequence[Any]) -> bool:
+        """Whether a rule may still turn out vacuous: then it forbids nothing yet."""
+        unsure = self._mentioned[rule] & self._optional
+        return any(regs[register] is Gap.UNKNOWN for register in unsure)
+
+    def _ahead(self, regs: Sequence[Any], chosen: tuple[int, ...]) -> dict[int, Region]:
+        """What rules leave open before anything is written: no state leaves more open."""
+        machine = self.machine
+        given = {p.register: regs[p.register] for p in machine.parameters}
+        key = (chosen, *given.values())
+        found = self._starts.get(key)
+        if found is None:
+            start: list[Any] = list(machine.initial)
+            for register, value in given.items():
+                start[register] = value
+            narrower = Narrower(start, self._domains, machine.folds, machine.lists)
+            try:
+                narrower.narrow(
+                    (machine.rules[n].steer, self._mentioned[n])
+                    for n in chosen
+                    if not self._may_lack(n, start)
+                )
+                found = narrower.open
+            except Impossible:
+                found = {}
+            if len(self._starts) > MOST_STARTS:
+                self._starts.clear()
+            self._starts[key] = found
+        written = (f.register for f in machine.fields if regs[f.register] is Gap.UNKNOWN)
+        return {register: found[register] for register in written if register in found}
 
     def _numbers(self, field: Field, regs: Sequence[Any], chosen: Sequence[int]) -> Allowed:
         try:
@@ -221,6 +261,14 @@ class Rules:
             for number in chosen
             if number in field.rules
         )
+
+
+def _optional(machine: Machine) -> frozenset[int]:
+    """The registers that may stay without a value."""
+    programs = (
+        op for node in machine.nodes for way in (*node.exits, *node.finals) for op in way.ops
+    )
+    return frozenset(r for op in programs if isinstance(op, Absent) for r in op.registers)
 
 
 def value_of(field: Field, word: str) -> str | bool:
