@@ -139,7 +139,8 @@ class List:
 class Rule:
     """One rule of one instance of a shape. `tier` is mask, commit or audit.
 
-    `term` is what is tested, `steer` the same rule in the form that narrows fields.
+    `term` is what is tested, `steer` the same rule in the form that narrows fields. The
+    registers `unsure` may be absent where the rule stands.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Rule:
     done: int
     text: str
     fields: tuple[int, ...]
+    unsure: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,13 +170,13 @@ class EndExpr:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One character of prose with a limit: dies beyond `most`.
+    """One character of prose whose length counts: dies beyond `most`, if there is one.
 
     `pending` characters at its end may belong to an opener and don't count.
     """
 
     register: int
-    most: int
+    most: int | None
     begins: bool
     pending: int
 

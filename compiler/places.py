@@ -77,7 +77,7 @@ class Layout:
     initial: list[Initial] = field(default_factory=list)
     fields: list[machine.Field] = field(default_factory=list)
     types: list[checked.ScalarType] = field(default_factory=list)
-    maybe: set[int] = field(default_factory=set)
+    maybe: list[range] = field(default_factory=list)
     watching: dict[int, list[tuple[checked.Watch, Instance]]] = field(default_factory=dict)
     lists: list[machine.List] = field(default_factory=list)
     parameters: dict[str, machine.Parameter] = field(default_factory=dict)
@@ -143,7 +143,11 @@ class Layout:
         first = len(self.initial)
         for element in elements:
             self._lay(element, into, repeated=repeated)
-        self.maybe.update(range(first, len(self.initial)))
+        self.maybe.append(range(first, len(self.initial)))
+
+    def may_lack(self, register: int, rule: int) -> bool:
+        """Whether a field may be absent where a rule, by its register, is not."""
+        return any(register in part and rule not in part for part in self.maybe)
 
     def _slot(self, slot: checked.Slot, into: Instance, *, repeated: bool) -> None:
         if slot.name is not None and slot.name in into.members:

@@ -147,7 +147,15 @@ def _connect(plan: Plan) -> None:
         for field_ in plan.layout.fields
     )
     plan.rules = tuple(
-        replace(rule, fields=tuple(n for n, f in enumerate(plan.fields) if number in f.rules))
+        replace(
+            rule,
+            fields=tuple(n for n, f in enumerate(plan.fields) if number in f.rules),
+            unsure=tuple(
+                register
+                for register in sorted(deep_registers(rule.term, plan.folds))
+                if plan.layout.may_lack(register, rule.done)
+            ),
+        )
         for number, rule in enumerate(plan.rules)
     )
     plan.lists = tuple(

@@ -205,7 +205,10 @@ class Narrower:
         return self._counted(fold, self.value(fold.body))
 
     def _counted(self, fold: Folding, body: Region) -> Region:
-        return body if fold.function == "sum" else regions.point(Fraction(1))
+        if fold.function == "sum":
+            return body
+        least = Fraction(fold.body == terms.Const(True))  # else an item need not count
+        return regions.grid(Fraction(1), least, Fraction(1))
 
     def _future(self, fold: Folding) -> Region:
         """What the items after this one can add."""

@@ -177,7 +177,7 @@ class Prose:
         after, broken = trailing.advance(state.after, byte)
         ops: list[Op] = [Broken(broken)] if broken else []
         opener = self._openers.steps[state.opener][byte]
-        if self.most is not None:
+        if self.register >= 0:
             begins = byte & 0xC0 != 0x80
             pending = self._openers.pending[opener]
             ops.append(Letter(self.register, self.most, begins, pending))

@@ -57,7 +57,7 @@ def build(ruleset: checked.Ruleset) -> Built:
         return _refused("R0603", "a regular expression is too large", ruleset.span)
     except BadFollower:
         return _refused(
-            "R0404", "what follows prose must begin with a text or be the end", ruleset.span
+            "R0412", "what follows prose must begin with a text or be the end", ruleset.span
         )
 
 
@@ -73,11 +73,11 @@ def _laid(plan: Plan) -> Built:
     nodes = builder.graph.finish()
     span = plan.ruleset.span
     if nodes[start].cost is None:
-        return _refused("R0405", "no trace can ever be completed", span)
+        return _refused("R0413", "no trace can ever be completed", span)
     twice = ambiguity(nodes, start)
     if twice is not None:
         shown = repr(twice.text.decode("utf-8", "replace"))
-        return _refused("R0406", f"the text {shown} can be read in two ways", span)
+        return _refused("R0416", f"the text {shown} can be read in two ways", span)
     nodes, start, watches = merge_nodes(nodes, start, tuple(builder.watches))
     tiered = tiers.assign(plan)
     machine = Machine(

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rulec.compiler import regions, terms
+from rulec.compiler import monotone, regions, terms
 from rulec.compiler.bounds import Bound, count_members
+from rulec.compiler.places import DIGITS
 from rulec.compiler.plan import Plan, deep_registers
 from rulec.compiler.propagate import Narrower
 from rulec.compiler.terms import Gap, Term
@@ -68,7 +69,8 @@ def assign(plan: Plan) -> tuple[Tiered, ...]:
         if rule.tier == "audit":
             tiered[number] = Tiered("audit", "the author asked for it", rule.term)
             continue
-        reason = _unfit(plan, [*admitted, (rule, steer)])
+        reason = "it reads a field that may be absent" if rule.unsure else ""
+        reason = reason or _unfit(plan, [*admitted, (rule, steer)])
         if reason:
             tiered[number] = Tiered("commit", reason, steer)
         else:
@@ -134,13 +136,26 @@ class _System:
 
     def check(self, steers: list[Term]) -> None:
         """Raises `_Unfit` with the reason."""
-        for steer in steers:
-            if deep_registers(steer, self.plan.folds) & self.plan.layout.maybe:
-                raise _Unfit("it reads a field that may be absent")
-            for part in conjuncts(steer):
-                self._take(part)
-        for bound in self.bounds:
-            self._bound(replace(bound, term=self._expanded(bound.term)))
+        parts = [part for steer in steers for part in self._parts(steer)]
+        for part in sorted(parts, key=lambda part: not self._single(part)):
+            self._take(part)
+        bounds = [replace(b, term=self._expanded(b.term)) for b in self.bounds]
+        for bound in sorted(bounds, key=lambda b: not isinstance(b.term, terms.Read)):
+            self._bound(bound)
+
+    def _parts(self, steer: Term) -> Iterator[Term]:
+        """The conditions that must hold, those on every item of a list too."""
+        for part in conjuncts(steer):
+            fold = self.plan.folds[part.fold] if isinstance(part, terms.Folded) else None
+            if fold is not None and fold.function == "all" and not fold.late:
+                yield from self._parts(fold.body)
+            elif not self._given(part):
+                yield part
+
+    def _given(self, term: Term) -> bool:
+        """Whether a condition reads values of the request only: it is tested at the start."""
+        given = {p.register for p in self.plan.layout.parameters.values()}
+        return not terms.folds(term) and terms.registers(term) <= given
 
     def _take(self, term: Term) -> None:
         match term:
@@ -157,9 +172,6 @@ class _System:
         if self.plan.folds[fold].late:
             raise _Unfit("it reads a field that is written behind its list")
         match function:
-            case "all":
-                for part in conjuncts(body):
-                    self._take(part)
             case "distinct" if isinstance(body, terms.Read):
                 self._distinct(body.register, self.plan.folds[fold].list)
             case _:
@@ -205,7 +217,10 @@ class _System:
 
     def _narrower(self, regs: Sequence[object] | None = None) -> Narrower:
         plan = self.plan
-        held = plan.layout.initial if regs is None else regs
+        held = list(plan.layout.initial if regs is None else regs)
+        for fold in plan.folds:
+            if fold.function not in ("sum", "count"):
+                held[fold.register] = Gap.UNKNOWN
         return Narrower(held, self.domains, plan.folds, plan.lists)
 
     # --- relations between fields ---
@@ -228,6 +243,7 @@ class _System:
         return register
 
     def _relation(self, term: terms.Relate | terms.Near) -> None:
+        self._read_once(term)
         defined = defined_field(self.plan, term)
         if defined is not None:
             self._define(term, *defined)
@@ -245,12 +261,28 @@ class _System:
             case _:
                 raise _Unfit("it ties fields together in a way that needs a choice made before")
 
+    def _read_once(self, term: terms.Relate | terms.Near) -> None:
+        """A field may stand twice only where the rule grows or falls with it."""
+        register = monotone.read_twice(term.left, term.right)
+        if register is not None:
+            left, right = (monotone.sense(t, register) for t in (term.left, term.right))
+            if left is None or right is None or left == right:
+                raise _Unfit("a field stands in it twice")
+        folded = [
+            deep_registers(self.plan.folds[f].body, self.plan.folds) for f in _all_folds(term)
+        ]
+        own = [terms.registers(term), *folded]
+        if sum(map(len, own)) > len(frozenset().union(*own)):
+            raise _Unfit("a list stands in it twice")
+
     def _define(self, term: Term, register: int, meaning: Term) -> None:
         if register in self.defined:
             raise _Unfit("another rule already fixes its last field")
         domain = self.domains.get(register)
         if domain is None or len(domain) != 1:
             raise _Unfit("its last field is no number with one range")
+        if self._dense(register) and not self._watched(register):
+            self._writable(meaning)
         if isinstance(term, terms.Near):
             slack = Fraction(1, 2 * 10 ** self._digits(register))
         else:
@@ -265,6 +297,21 @@ class _System:
                 None if high is None else high + slack,
             )
         )
+
+    def _watched(self, register: int) -> bool:
+        """Whether a field stands in a watch: there it begins only if it can be ended."""
+        watching = self.plan.layout.watching.values()
+        return any(i.first <= register < i.end for held in watching for _, i in held)
+
+    def _writable(self, meaning: Term) -> None:
+        """An expression can be brought to any value that a quotient of literals shows."""
+        for piece in self._narrower().value(self._expanded(meaning)):
+            ends = (piece.low, piece.high)
+            if None in ends or not (piece.step or piece.point):
+                raise _Unfit("its value may be none that an expression can be brought to")
+            bottom = max(piece.step.denominator, piece.offset.denominator)
+            if max(abs(end) * bottom for end in ends if end is not None) > DIGITS:
+                raise _Unfit("its value may be none that an expression can be brought to")
 
     def _digits(self, register: int) -> int:
         return next(f.least + f.shift for f in self.plan.fields if f.register == register)
@@ -402,3 +449,9 @@ def _bare(term: terms.Relate) -> bool:
     return any(isinstance(a, terms.Read) for a in sides) and any(
         isinstance(b, terms.Const) for b in sides
     )
+
+
+def _all_folds(term: Term) -> list[int]:
+    """The folds that a term reads, as often as it does."""
+    own = [term.fold] if isinstance(term, terms.Folded) else []
+    return own + [fold for part in terms.parts(term) for fold in _all_folds(part)]

@@ -66,7 +66,7 @@ def _registers(machine: Machine) -> Iterator[int]:
     for list_ in machine.lists:
         yield from (list_.count, list_.phase, *list_.registers)
     yield from (fold.register for fold in machine.folds)
-    yield from (rule.done for rule in machine.rules)
+    yield from (n for rule in machine.rules for n in (rule.done, *rule.unsure))
     yield from (parameter.register for parameter in machine.parameters)
     yield from (n for watch in machine.watches for n in watch.registers)
     yield from (owed.register for node in machine.nodes for owed in node.pending)

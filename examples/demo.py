@@ -321,9 +321,10 @@ def main() -> None:
         writer = Writer(chosen.model)
         arithmetic = open_rules("arithmetic", writer, equations)
         invoice = open_rules("invoice", writer, amounts)
-        writer.write([writer.prompt("Hello")], [None], max_new_tokens=2)
+        questions = [writer.prompt(question) for question in QUESTIONS]
+        # The first passes of a process are slow, whatever they compute.
+        writer.write(questions, [None] * len(questions), max_new_tokens=4)
     batches: list[Batch] = []
-    questions = [writer.prompt(question) for question in QUESTIONS]
     order = [writer.prompt(ORDER, raw=True)]
     for asked, prompts, rules, limit, until in (
         (QUESTIONS, questions, arithmetic, chosen.tokens, None),

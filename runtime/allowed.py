@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
-from rulec.compiler.ops import Absent
 from rulec.compiler.plan import deep_folds, deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.regions import NOTHING, Region
@@ -35,7 +34,6 @@ class Rules:
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
         )
         self._beside = {f.register: self._neighbours(f) for f in machine.fields}
-        self._optional = _optional(machine)
         self._starts: dict[Any, dict[int, Region]] = {}
         self._mentioned = tuple(
             deep_registers(rule.steer, machine.folds) for rule in machine.rules
@@ -78,6 +76,18 @@ class Rules:
     def seen(self, field: Field, regs: Sequence[Any]) -> tuple[Any, ...]:
         """The values on which a field's allowed set depends."""
         return tuple(regs[register] for register in self._reads[field.register])
+
+    def hopeless(self, regs: Sequence[Any]) -> bool:
+        """Whether the values of a request break a rule before anything is written."""
+        given = {parameter.register for parameter in self.machine.parameters}
+        return any(
+            not terms.folds(part)
+            and terms.registers(part) <= given
+            and self.value(regs, part) in (False, Gap.UNDEFINED, Gap.COMPLEX)
+            for rule in self.machine.rules
+            if rule.tier != "audit"
+            for part in _conjuncts(rule.term)
+        )
 
     # --- values ---
 
@@ -198,7 +208,7 @@ class Rules:
 
     def _may_lack(self, rule: int, regs: Sequence[Any]) -> bool:
         """Whether a rule may still turn out vacuous: then it forbids nothing yet."""
-        unsure = self._mentioned[rule] & self._optional
+        unsure = self.machine.rules[rule].unsure
         return any(regs[register] is Gap.UNKNOWN for register in unsure)
 
     def _ahead(self, regs: Sequence[Any], chosen: tuple[int, ...]) -> dict[int, Region]:
@@ -261,14 +271,6 @@ class Rules:
             for number in chosen
             if number in field.rules
         )
-
-
-def _optional(machine: Machine) -> frozenset[int]:
-    """The registers that may stay without a value."""
-    programs = (
-        op for node in machine.nodes for way in (*node.exits, *node.finals) for op in way.ops
-    )
-    return frozenset(r for op in programs if isinstance(op, Absent) for r in op.registers)
 
 
 def value_of(field: Field, word: str) -> str | bool:

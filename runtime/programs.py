@@ -251,7 +251,9 @@ class Programs:
                 if guarded and field.rules:
                     region = self.rules.region(field, frame.regs)
                 frame.lex = Stack(op.field, frame.at, region)
-                return region is None or region != ()
+                if region is None:
+                    return True
+                return region != () and stack.completable(frame.lex, "operand")
             case "word":
                 words = self.rules.words(field, frame.regs) if guarded and field.rules else None
                 frame.lex = Word(op.field, frame.at, words)
@@ -385,7 +387,7 @@ def _step_expr(frame: Frame, op: m.StepExpr) -> bool:
 def _letter(frame: Frame, op: m.Letter) -> bool:
     if op.begins:
         frame.regs[op.register] += 1
-    return bool(frame.regs[op.register] - op.pending <= op.most)
+    return op.most is None or bool(frame.regs[op.register] - op.pending <= op.most)
 
 
 def _enclosed(frame: Frame, op: m.Enclosed) -> bool:

@@ -96,6 +96,8 @@ class Reference:
         regs: list[Any] = list(self.machine.initial)
         for register, value in inputs.items():
             regs[register] = value
+        if self.guarded and self.rules.hopeless(regs):
+            return DEAD
         return Config(self._land(Thread(self.machine.start, tuple(regs)), 0).threads)
 
     def step(self, config: Config, byte: int, at: int) -> Config:

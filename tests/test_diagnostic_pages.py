@@ -16,7 +16,7 @@ from rulec.dsl.pages import codes, page
 ROOT = Path(__file__).parent.parent
 STAGES = ("dsl", "compiler", "runtime", "src/rulec/cli")
 EXAMPLE = re.compile(r"```rules (bad|good)\n(.*?)```", re.DOTALL)
-WITHOUT_EXAMPLE = {"R0108", "R0601", "R0604", "R0814", "R0901"}
+WITHOUT_EXAMPLE = {"R0412", "R0413", "R0108", "R0601", "R0604", "R0814", "R0901"}
 
 
 def raised() -> list[str]:
