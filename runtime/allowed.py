@@ -9,7 +9,6 @@ from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.plan import deep_folds, deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
-from rulec.compiler.regions import NOTHING, Region
 from rulec.compiler.terms import START, Gap, Term, Value
 from rulec.runtime.numerals import Allowed, runs
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rulec.compiler.machine import Field, Folding, Machine
+    from rulec.compiler.regions import Region
 
 
 MOST_STARTS = 256
@@ -169,16 +169,21 @@ class Rules:
                 return allowed
         return tuple(() for _ in range(field.least, field.most + 1))
 
-    def region(self, field: Field, regs: Sequence[Any]) -> Region:
-        """Where the value of an expression must lie."""
+    def regions(self, field: Field, regs: Sequence[Any]) -> tuple[Region | None, ...]:
+        """Where the value of an expression may have to lie, the strictest demand first.
+
+        None, the last, demands nothing: it stands where masks keep no rule of the field.
+        """
+        found: list[Region | None] = []
         for chosen in self._chosen(field):
             try:
                 left = self._narrowed(regs, chosen).region(field.register)
             except Impossible:
                 continue
             if left:
-                return left
-        return NOTHING
+                found.append(left)
+        kept = any(self.machine.rules[n].tier == "mask" for n in self.beside(field))
+        return (*found,) if kept else (*found, None)
 
     def words(self, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a field may hold."""

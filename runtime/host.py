@@ -324,10 +324,10 @@ class _Remembered(Rules):
         found: Allowed = self._once(key, super().numbers, field, regs)
         return found
 
-    def region(self, field: Field, regs: Sequence[Any]) -> Region:
-        """Where an expression's value must lie, computed once for equal registers."""
+    def regions(self, field: Field, regs: Sequence[Any]) -> tuple[Region | None, ...]:
+        """Where an expression's value may have to lie, computed once for equal registers."""
         key = "r", field.register, *self.seen(field, regs)
-        found: Region = self._once(key, super().region, field, regs)
+        found: tuple[Region | None, ...] = self._once(key, super().regions, field, regs)
         return found
 
     def _once(self, key: Any, made: Any, field: Field, regs: Sequence[Any]) -> Any:

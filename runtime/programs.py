@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rulec.compiler import ops as m
-from rulec.compiler.regions import contains
+from rulec.compiler.regions import Region, contains
 from rulec.compiler.terms import Gap
 from rulec.runtime import dates, numerals, stack
 from rulec.runtime.allowed import Rules, value_of
@@ -247,13 +247,7 @@ class Programs:
             case "fraction":
                 frame.lex = Numeral(op.field, frame.at)
             case "expr":
-                region = None
-                if guarded and field.rules:
-                    region = self.rules.region(field, frame.regs)
-                frame.lex = Stack(op.field, frame.at, region)
-                if region is None:
-                    return True
-                return region != () and stack.completable(frame.lex, "operand")
+                return self._begin_expr(frame, op.field, field, guarded)
             case "word":
                 words = self.rules.words(field, frame.regs) if guarded and field.rules else None
                 frame.lex = Word(op.field, frame.at, words)
@@ -261,6 +255,17 @@ class Programs:
             case _:
                 frame.lex = Written(op.field, frame.at)
         return True
+
+    def _begin_expr(self, frame: Frame, number: int, field: Field, guarded: bool) -> bool:
+        """The strictest demand on its value that the expression can be brought to."""
+        demands: tuple[Region | None, ...] = (None,)
+        if guarded and field.rules:
+            demands = self.rules.regions(field, frame.regs)
+        for region in demands:
+            frame.lex = Stack(number, frame.at, region)
+            if region is None or stack.completable(frame.lex, "operand"):
+                return True
+        return False
 
     def _begin_number(self, frame: Frame, number: int, field: Field, guarded: bool) -> bool:
         allowed = self.rules.numbers(field, frame.regs) if guarded else None
