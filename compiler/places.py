@@ -27,6 +27,9 @@ DIGITS = 10**15 - 1
 """The largest number that fifteen digits can show."""
 
 MOST_REGISTERS = 20_000
+MOST_PLACES = 4_000
+DEEPEST = 70
+"""Places of shapes, all of them and one in another."""
 
 
 class TooLarge(Exception):
@@ -107,6 +110,8 @@ class Layout:
     ) -> Instance:
         """The registers of one place of a shape, in the order of its text."""
         nested = {**depth, shape.name: depth.get(shape.name, 0) + 1}
+        if len(self.instances) >= MOST_PLACES or sum(nested.values()) > DEEPEST:
+            raise TooLarge
         made = Instance(shape, path, nested, len(self.initial), within)
         self.instances.append(made)
         made.done = tuple(self.register(False) for _ in shape.rules)

@@ -50,7 +50,11 @@ def build(ruleset: checked.Ruleset) -> Built:
             return Built(None, (), plan.problems)
         return _laid(plan)
     except TooLarge:
-        return _refused("R0601", "the ruleset needs too many registers", ruleset.span)
+        return _refused(
+            "R0601",
+            "the ruleset has too many places of shapes, or nests them too deeply",
+            ruleset.span,
+        )
     except TooManyStates:
         return _refused("R0602", "the ruleset needs more than 20,000 states", ruleset.span)
     except TooLargeRegex:

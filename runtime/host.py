@@ -20,8 +20,9 @@ from rulec.runtime.candidates import Candidates, Text, candidates, set_bits
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Allowed, Numeral, feasible
 from rulec.runtime.prefixes import prefixes
-from rulec.runtime.programs import Closed, Programs, Seen, Word, Written
+from rulec.runtime.programs import Closed, Programs, Word, Written
 from rulec.runtime.reference import Config, Reference, Thread
+from rulec.runtime.seen import Seen
 from rulec.runtime.stack import FRACTION, TAMEST, Stack
 
 if TYPE_CHECKING:

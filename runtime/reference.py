@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rulec.compiler.machine import END, Edge, Exit, Machine
 from rulec.runtime.allowed import Rules
-from rulec.runtime.programs import Frame, Lex, Mark, Marks, Programs, Seen, SeenList
+from rulec.runtime.programs import Frame, Lex, Mark, Marks, Programs
+from rulec.runtime.seen import Seen, SeenList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
