@@ -39,7 +39,7 @@ from rulec.compiler.ops import (
     StepWord,
     Take,
 )
-from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
+from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
@@ -286,7 +286,7 @@ class Builder:
 
     def _slot(self, slot: checked.Slot, into: Instance, then: Entry) -> Entry:
         place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
-        if place is None:  # beyond the depth of its shape: a way that leads nowhere
+        if place is None or isinstance(place, Nowhere):  # a way that leads to no end
             return self._entry(lambda _: self.graph.node())
         if not isinstance(place, Listed):
             return self._place(place, slot, then)
@@ -301,6 +301,8 @@ class Builder:
                 return self._opened(place, then)
             case Scalar(number):
                 return self._field(number, then)
+            case Nowhere():
+                return self._entry(lambda _: self.graph.node())
             case _:
                 return then
 

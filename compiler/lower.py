@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import machine, terms
-from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, unsupported
+from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, unsupported
 from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
@@ -52,7 +52,7 @@ class Many:
     item: Place
 
 
-Held: TypeAlias = Scalar | Instance | Many
+Held: TypeAlias = Scalar | Instance | Nowhere | Many
 Scope: TypeAlias = dict[str, Held]
 
 
@@ -146,7 +146,7 @@ class Lowerer:
                 if isinstance(inner, Many):
                     return self._folded(function, inner, self._item(inner, term.span))
         held = self._held(term, this, scope)
-        if isinstance(held, Scalar):
+        if isinstance(held, Scalar | Nowhere):
             return terms.Read(held.register)
         raise refuse(f"`{term.span.text}` as a value", term.span)
 
@@ -178,6 +178,10 @@ class Lowerer:
                 place = held.members.get(name)
             case Many(lists, Instance() as within):
                 place = within.members.get(name)
+            case Nowhere():
+                return held
+            case Many(_, Nowhere()):
+                return held
         match place:
             case None:
                 raise refuse(f"`{span.text}`", span)
@@ -196,7 +200,7 @@ class Lowerer:
         return held
 
     def _item(self, many: Many, span: Span) -> Term:
-        if not isinstance(many.item, Scalar):
+        if not isinstance(many.item, Scalar | Nowhere):
             raise refuse(f"`{span.text}` as a list of values", span)
         return terms.Read(many.item.register)
 
@@ -240,7 +244,7 @@ class Lowerer:
 
     def _present(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
         held = self._held(term, this, scope)
-        if isinstance(held, Scalar):
+        if isinstance(held, Scalar | Nowhere):
             return terms.Present(held.register)
         if isinstance(held, Instance):
             for place in held.members.values():

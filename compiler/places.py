@@ -61,14 +61,21 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Nowhere:
+    """A shape beyond its depth: never written. `register` is one that is always absent."""
+
+    register: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A list: its number, and the place of an item."""
 
     list: int
-    item: Scalar | Instance
+    item: Scalar | Instance | Nowhere
 
 
-Place: TypeAlias = Scalar | Instance | Listed
+Place: TypeAlias = Scalar | Instance | Listed | Nowhere
 Initial: TypeAlias = Exact | Gap | int | tuple[Exact, ...]
 
 
@@ -184,7 +191,7 @@ class Layout:
 
     def _single(
         self, slot: checked.Slot, into: Instance, within: int | None
-    ) -> Scalar | Instance | None:
+    ) -> Scalar | Instance | Nowhere | None:
         path = f"{into.path}.{slot.name}" if slot.name else into.path
         if isinstance(slot.type, checked.ShapeType):
             shape = self.ruleset.shapes[slot.type.shape]
@@ -192,7 +199,7 @@ class Layout:
                 self.problems.append(unsupported(f"`json {shape.name}`", shape.span))
                 return None
             if not self.fits(shape.name, into.depth):
-                return None
+                return Nowhere(self.register(Gap.ABSENT))
             return self.instance(shape, path if slot.name else shape.name, into.depth, within)
         return self._scalar(slot, slot.type, into.shape.name)
 

@@ -217,7 +217,9 @@ class Reader:
                 yield stop, value if isinstance(value, Gap) else Number(value, 0)
 
 
-def _with(into: Record, name: str | None, value: Any, listed: bool, inner: Record | None) -> Record:
+def _with(
+    into: Record, name: str | None, value: Any, listed: bool, inner: Record | None
+) -> Record:
     values = dict(into.values)
     if name is not None:
         values[name] = [*values.get(name, []), value] if listed else value
@@ -248,7 +250,12 @@ def expression(text: str) -> Fraction | Gap | None:
         found = _TOKEN.match(text, at)
         if found is None:
             return None
-        tokens.append((str(found.lastgroup), found[0]))
+        signed = bool(tokens) and tokens[-1][0] == "sign"
+        if signed and text[at - 1] == " ":
+            return None
+        operand = not tokens or tokens[-1][0] in ("op", "open")
+        sign = operand and found[0] in ("+", "-")
+        tokens.append(("sign" if sign else str(found.lastgroup), found[0]))
         at = found.end()
     parser = _Expression(tokens)
     value = parser.total(0)
@@ -282,7 +289,7 @@ class _Expression:
 
     def factor(self, depth: int) -> Any:
         sign = 1
-        if self.peek()[1] in ("+", "-"):
+        if self.peek()[0] == "sign":
             sign = -1 if self.peek()[1] == "-" else 1
             self.at += 1
         kind, text = self.peek()
@@ -496,7 +503,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
 }
-_LISTS = frozenset("sum count min max first last distinct sorted all any".split())
+_LISTS = frozenset(["sum", "count", "min", "max", "first", "last", "distinct", "sorted", "all", "any"])
 
 
 def _plain(item: Any) -> Any:
@@ -525,7 +532,9 @@ def fold(name: str, items: list[Any]) -> Any:
         case "sorted":
             return all(a <= b for a, b in zip(held, held[1:], strict=False))
         case "all" | "any":
-            return next((x for x in held if isinstance(x, Gap) or x is (name == "any")), name == "all")
+            return next(
+                (x for x in held if isinstance(x, Gap) or x is (name == "any")), name == "all"
+            )
     if not held:
         return Gap.ABSENT
     if name in ("min", "max"):

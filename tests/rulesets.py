@@ -131,7 +131,11 @@ class Author:
                 type_ = kind
                 shape.numbers.append(name)
             case "date":
-                ends = ["", ' in "2024-02-27" .. "2024-03-02"', ' in "0001-01-01" .. "9999-12-31"']
+                ends = [
+                    "",
+                    ' in "2024-02-27" .. "2024-03-02"',
+                    ' in "0001-01-01" .. "9999-12-31"',
+                ]
                 type_ = "date" + r.choice(ends)
                 shape.dates.append(name)
             case "bool":
@@ -172,7 +176,9 @@ class Author:
             case "list":
                 name, count = self.name(), self.count()
                 shape.lists.append((name, None))
-                item = r.choice([numeric_type(r), "int" + _bounds(r), "decimal(1)" + _bounds(r)])
+                item = r.choice(
+                    [numeric_type(r), "int" + _bounds(r), "decimal(1)" + _bounds(r)]
+                )
                 repeat = f'{name}: {item}{{{count} sep "|"}}'
                 if count.startswith(("0", "..")):
                     return f'"{mark}" {repeat} ";"'
@@ -390,7 +396,7 @@ class Author:
             lines.append(r.choice(WATCHES))
         lines += [shape.text() for shape in self.shapes]
         if self.watches or (self.prose and r.random() < 0.15):
-            lines.append(f"trace ( prose \"\\n#\" {root.name} )")
+            lines.append(f'trace ( prose "\\n#" {root.name} )')
         elif r.random() < 0.1:
             lines.append(f"trace {root.name}{{1..3}}")
         else:

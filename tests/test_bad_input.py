@@ -78,7 +78,9 @@ ABSURD: dict[str, Callable[[], str]] = {
     "words by the thousand": lambda: shape(
         "x: one of (" + " ".join(f'"w{n}"' for n in range(5000)) + ")"
     ),
-    "deep parentheses": lambda: shape("x: int\nrule r: " + "(" * 5000 + "x" + ")" * 5000 + " > 0"),
+    "deep parentheses": lambda: shape(
+        "x: int\nrule r: " + "(" * 5000 + "x" + ")" * 5000 + " > 0"
+    ),
     "deep groups": lambda: shape("(" * 3000 + '"a"' + ")" * 3000),
     "deep negations": lambda: shape("x: int\nrule r: " + "not " * 5000 + "x > 0"),
     "twenty levels of pairs": lambda: nested(20),
@@ -122,7 +124,15 @@ def test_absurd_rulesets(name: str) -> None:
     built = read(text)
     if built is not None and built.machine is not None:
         check = Verifier(built.machine)
-        for trace in (b"", b"a", b"a" * 3000, b"(" * 3000, b"\xff" * 50, b"0:1;1:1;2:1;", b"a1,2,3"):
+        for trace in (
+            b"",
+            b"a",
+            b"a" * 3000,
+            b"(" * 3000,
+            b"\xff" * 50,
+            b"0:1;1:1;2:1;",
+            b"a1,2,3",
+        ):
             assert check(trace).verdict in OUTCOMES
     assert time.monotonic() - start < SECONDS
 
@@ -144,7 +154,9 @@ def test_changed_rulesets(seed: int) -> None:
         elif kind < 0.8:
             words.insert(at, r.choice(words))
         else:
-            whole = r.choice(["{", "}", "(", "|", "1", "-", "1000000", '"', "/", "text", "prev", "é"])
+            whole = r.choice(
+                ["{", "}", "(", "|", "1", "-", "1000000", '"', "/", "text", "prev", "é"]
+            )
             words[at] = words[at][:2] + whole + words[at][2:]
         if not words:
             break
@@ -179,7 +191,8 @@ def test_any_bytes_get_a_verdict(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "trace", [b"\xff", b"\xc3", b"a\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xc0\x80"]
+    "trace",
+    [b"\xff", b"\xc3", b"a\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xc0\x80"],
 )
 def test_prose_is_utf8(trace: bytes) -> None:
     assert verify(machine("trace prose"), trace).verdict == "unparsed"
@@ -189,7 +202,13 @@ def test_prose_is_utf8(trace: bytes) -> None:
 def test_long_traces_in_bounded_time() -> None:
     check = Verifier(machine("watch W in prose { l: expr / ?= ?/ ! x: number }\ntrace prose"))
     start = time.monotonic()
-    for text in (b"1+" * 5000, b"((((" * 3000, b"1 " * 5000, b"9" * 20000, b"1*" * 4000 + b"1=1"):
+    for text in (
+        b"1+" * 5000,
+        b"((((" * 3000,
+        b"1 " * 5000,
+        b"9" * 20000,
+        b"1*" * 4000 + b"1=1",
+    ):
         assert check(text).verdict in OUTCOMES
     assert time.monotonic() - start < SECONDS
 

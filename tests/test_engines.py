@@ -189,7 +189,9 @@ def test_masks_within_a_budget(seed: int) -> None:
             return
         want = brute.mask(tokens)
         assert np.array_equal(out, want), f"{session.text!r}: {shown(out, want, pack)}"
-        assert all(session.allows(token) for token in r.sample(sorted(tokens), min(8, len(tokens))))
+        assert all(
+            session.allows(token) for token in r.sample(sorted(tokens), min(8, len(tokens)))
+        )
         if not found:
             return
         token = r.choice(sorted(found))

@@ -45,7 +45,9 @@ def verifier(name: str) -> Verifier:
 def test_every_solution_is_accepted() -> None:
     verify = verifier("gsm8k")
     assert len(solutions()) == 7_473
-    wrong = [n for n, text in enumerate(solutions(), 1) if verify(text.encode()).verdict != "pass"]
+    wrong = [
+        n for n, text in enumerate(solutions(), 1) if verify(text.encode()).verdict != "pass"
+    ]
     assert not wrong
 
 

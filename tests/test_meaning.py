@@ -6,7 +6,12 @@ from random import Random
 
 from hypothesis import given
 from oracle import Judge, Reader
-from rulesets import SEEDS, author, many, seeded
+from rulesets import (
+    SEEDS,
+    author,
+    random_walk,
+    seeded,
+)
 
 from rulec.compiler import build
 from rulec.dsl import load_text
@@ -14,7 +19,6 @@ from rulec.runtime import BadInput, NoSample, Sampler, Verifier
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
 from rulec.runtime.reference import Reference
-from rulesets import random_walk  # noqa: I001
 
 
 def _mutated(r: Random, text: str) -> str:

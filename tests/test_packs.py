@@ -284,7 +284,13 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PackError):
         load_pack(tmp_path)
     foreign = tmp_path / "foreign"
-    for content in (b"", b"{}", b"\x00" * 64, b"PK\x03\x04" + b"a" * 99, struct.pack("<Q", 2**63)):
+    for content in (
+        b"",
+        b"{}",
+        b"\x00" * 64,
+        b"PK\x03\x04" + b"a" * 99,
+        struct.pack("<Q", 2**63),
+    ):
         foreign.write_bytes(content)
         with pytest.raises(PackError):
             load_pack(foreign)

@@ -81,11 +81,13 @@ def _solutions(
     ]
     for filled in product(*ranges):
         evaluator = Evaluator([*filled, digits], lambda _: Gap.UNKNOWN)
-        if all(evaluator.value(rule) not in (False, Gap.UNDEFINED, Gap.COMPLEX) for rule in rules):
+        if all(
+            evaluator.value(rule) not in (False, Gap.UNDEFINED, Gap.COMPLEX) for rule in rules
+        ):
             yield filled
 
 
-@seeded(1_500, 60_000)
+@seeded(600, 60_000)
 @given(SEEDS)
 def test_narrowing_keeps_every_solution(seed: int) -> None:
     r = Random(seed)
@@ -107,7 +109,7 @@ def test_narrowing_keeps_every_solution(seed: int) -> None:
                 assert regions.contains(narrower.region(register), value), (rules, solution)
 
 
-@seeded(1_500, 60_000)
+@seeded(600, 60_000)
 @given(SEEDS)
 def test_the_value_of_a_term_lies_in_its_region(seed: int) -> None:
     r = Random(seed)

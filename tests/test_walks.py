@@ -35,7 +35,9 @@ def kept_by_masks(machine: Machine) -> bool:
 
 def check_verdict(machine: Machine, verdict: Verdict, text: bytes) -> None:
     """No rule that masks keep is broken, and nothing else where there is no `commit` rule."""
-    broken = [c for c in verdict.claims if c.tier == "mask" and c.verdict not in ("pass", "vacuous")]
+    broken = [
+        c for c in verdict.claims if c.tier == "mask" and c.verdict not in ("pass", "vacuous")
+    ]
     assert not broken, (text, broken)
     assert verdict.verdict != "unparsed", (text, verdict.reason, verdict.at)
     if kept_by_masks(machine):
@@ -154,7 +156,9 @@ def packs() -> dict[str, Pack]:
 def test_sessions_over_the_examples(name: str, packs: dict[str, Pack]) -> None:
     pack = packs[name]
     host, verify = Host(pack), Verifier(pack.machine)
-    needed = host.budget.cost(Reference(pack.machine).start(given_inputs.registers(pack.machine, None)))
+    needed = host.budget.cost(
+        Reference(pack.machine).start(given_inputs.registers(pack.machine, None))
+    )
     for seed in range(many(8, 1_000)):
         r = Random(seed)
         limit = needed + 1 + r.choice([0, 3, 40, 150])
