@@ -96,7 +96,7 @@ class _Level:
             for value, part in ((b"+", "+"), (b"-", "-"), (b"*", "*")):
                 self._step(source, 1 << value[0], part, "operand", "operator")  # type: ignore[arg-type]
             self._step(source, 1 << ord("/"), "/", "operand", "slash")
-            self._step(source, 1 << 0xC3, "blank", "blank", "times")
+            self._step(source, 1 << 0xC3, "blank", "half", "times")
             if below is not None:
                 ops = (StepExpr("close", "closed"),)
                 closed = below._nodes["closed"]  # noqa: SLF001

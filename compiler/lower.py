@@ -131,7 +131,7 @@ class Lowerer:
             raise refuse(f"`~=` with `{term.left.span.text}` on its left", term.span)
         for field in self._layout.fields:
             if field.register == left.register:
-                return terms.Near(left, right, field.digits)
+                return terms.Near(left, right, field.digits, field.least + field.shift)
         raise refuse(f"`~=` with `{term.left.span.text}` on its left", term.span)
 
     # --- places ---
@@ -273,7 +273,11 @@ class Lowerer:
         inner = lists[many.lists[-1]].registers
         inside = (self.folds[fold] for fold in terms.folds(body))
         reads = set(terms.registers(body))
-        reads |= {lists[fold.outer].count for fold in inside if fold.list != many.lists[-1]}
+        reads |= {
+            lists[fold.outer].count
+            for fold in inside
+            if fold.list != many.lists[-1] or fold.function != "prev"
+        }
         return any(register >= first and register not in inner for register in reads)
 
     def _lookup(

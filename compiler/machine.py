@@ -165,6 +165,7 @@ class Parameter:
     default: Exact | None
     domain: Region = ()
     words: tuple[str, ...] = ()
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,9 +147,12 @@ Part: TypeAlias = Literal[
 ]
 
 ExprPhase: TypeAlias = Literal[
-    "operand", "zero", "int", "g0", "g1", "g2", "g3", "point", "frac", "closed", "blank"
+    "operand", "zero", "int", "g0", "g1", "g2", "g3", "point", "frac", "closed", "blank", "half"
 ]
-"""How far an expression has come: `operand` waits for one, `blank` for an operator."""
+"""How far an expression has come: `operand` waits for one, `blank` for an operator.
+
+`half` stands within the two bytes of `×` or `÷`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

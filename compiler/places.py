@@ -109,7 +109,7 @@ class Layout:
             return
         register = self.register(Gap.UNKNOWN)
         self.parameters[param.name] = machine.Parameter(
-            param.name, register, kind, param.default, domain, words
+            param.name, register, kind, param.default, domain, words, _pattern(param.type)
         )
 
     def instance(
@@ -341,6 +341,10 @@ def _ranged(step: Fraction, low: Fraction | int | None, high: Fraction | int | N
         Fraction(-DIGITS if low is None else low),
         Fraction(DIGITS if high is None else high),
     )
+
+
+def _pattern(type_: checked.ScalarType) -> str | None:
+    return str(type_.regex) if isinstance(type_, checked.TextType) else None
 
 
 def _words(type_: checked.ScalarType) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from rulec.compiler import images, monotone, regions, terms
 from rulec.compiler.regions import EVERYTHING, NOTHING, Region
-from rulec.compiler.terms import Gap, Term
+from rulec.compiler.terms import Gap, Term, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from rulec.compiler.machine import Folding, List
 
@@ -34,7 +34,7 @@ class Narrower:
     """Narrows unknown registers by rules.
 
     `regs` is the register file, `domains` the region of every numeric register, `folds` and
-    `lists` the machine's tables.
+    `lists` the machine's tables; `known` evaluates a condition, as far as that can be done.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class Narrower:
         domains: Mapping[int, Region],
         folds: Sequence[Folding],
         lists: Sequence[List],
+        known: Callable[[Term], Value] = lambda _: Gap.UNKNOWN,
     ) -> None:
         self._regs = regs
         self._domains = domains
         self._folds = folds
         self._lists = lists
         self._fresh: frozenset[int] = frozenset()
+        self._known = known
         self.open: dict[int, Region] = {}
 
     def narrow(self, rules: Iterable[tuple[Term, Set[int]]]) -> None:
@@ -113,14 +115,19 @@ class Narrower:
                 )
             case terms.Extreme(largest, inner):
                 return images.extreme(largest, [self.value(part) for part in inner])
-            case terms.Either(_, yes, no):
-                return regions.union(self.value(yes), self.value(no))
+            case terms.Either(test, yes, no):
+                return regions.union(*map(self.value, self._branches(test, yes, no)))
             case terms.Else(inner, otherwise):
                 return self._otherwise(inner, otherwise)
             case terms.Folded(fold):
                 return self._folded(self._folds[fold])
             case _:
                 return EVERYTHING
+
+    def _branches(self, test: Term, yes: Term, no: Term) -> tuple[Term, ...]:
+        """The branches that may be taken."""
+        truth = self._known(test)
+        return (yes, no) if not isinstance(truth, bool) else (yes,) if truth else (no,)
 
     def _read(self, register: int) -> Region:
         held = self._regs[register]
@@ -250,8 +257,9 @@ class Narrower:
                 self._any(taken, True) if truth else None
             case terms.Relate(relation, left, right):
                 self._relate(relation if truth else _OPPOSITE[relation], left, right)
-            case terms.Near(left, right, digits) if truth:
-                self._near(left, right, self._regs[digits])
+            case terms.Near(left, right, digits, least) if truth:
+                shown = self._regs[digits]
+                self._near(left, right, shown if isinstance(shown, int) else least)
             case terms.Const(value) if value is not truth:
                 raise Impossible
             case terms.Folded(fold) if truth:
@@ -323,8 +331,8 @@ class Narrower:
             self.open[register] = before
         return met != NOTHING
 
-    def _near(self, left: Term, right: Term, digits: object) -> None:
-        slack = HALF / 10 ** (digits if isinstance(digits, int) else 0)
+    def _near(self, left: Term, right: Term, digits: int) -> None:
+        slack = HALF / 10**digits
         around = regions.interval(-slack, slack)
         self._push(left, regions.add(self.value(right), around))
         self._push(right, regions.add(self.value(left), around))
@@ -332,7 +340,10 @@ class Narrower:
     def _each(self, fold: Folding) -> None:
         if fold.late:
             return
-        if self._regs[self._lists[fold.list].phase] != 1:
+        spec = self._lists[fold.list]
+        if self._regs[spec.phase] != 1:
+            if fold.function == "all" and fold.list == fold.outer:
+                self._still_to_come(fold, spec)
             return
         held = self._regs[fold.register]
         match fold.function:
@@ -343,6 +354,15 @@ class Narrower:
             case "sorted" if isinstance(held, tuple) and held:
                 self._push(fold.body, regions.at_least(held[-1]))
 
+    def _still_to_come(self, fold: Folding, spec: List) -> None:
+        """An item that is owed must be able to meet the condition, whatever it is."""
+        if self._regs[spec.phase] == 3 or self._regs[spec.count] >= spec.low:
+            return
+        outer = self._fresh
+        self._fresh = outer | frozenset(spec.registers) | frozenset({fold.list})
+        self._hold(fold.body, True)
+        self._fresh = outer
+
     def _differ(self, body: Term, seen: tuple[Any, ...]) -> None:
         region = self.value(body)
         for value in seen:
@@ -350,7 +370,7 @@ class Narrower:
                 region = regions.without(region, value)
         self._push(body, region)
 
-    def _push(self, term: Term, wanted: Region) -> None:
+    def _push(self, term: Term, wanted: Region) -> None:  # noqa: C901
         """The term's value lies in `wanted`."""
         if wanted == NOTHING:
             raise Impossible
@@ -373,9 +393,15 @@ class Narrower:
                     self._push(part, half)
             case terms.Folded(fold):
                 self._push_fold(self._folds[fold], wanted)
+            case terms.Either(test, yes, no):
+                self._push_branch(self._branches(test, yes, no), wanted)
             case terms.Const(Fraction() as value):
                 if not regions.contains(wanted, value):
                     raise Impossible
+
+    def _push_branch(self, branches: tuple[Term, ...], wanted: Region) -> None:
+        if len(branches) == 1:
+            self._push(branches[0], wanted)
 
     def _keep(self, register: int, wanted: Region) -> None:
         held = self._regs[register]

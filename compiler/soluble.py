@@ -17,6 +17,7 @@ from rulec.compiler.terms import Gap, Term
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rulec.compiler.machine import Folding
     from rulec.compiler.regions import Region
 
 _NUMERIC = ("number", "date", "expr")
@@ -62,9 +63,18 @@ class System:
         for part in conjuncts(steer):
             fold = self.plan.folds[part.fold] if isinstance(part, terms.Folded) else None
             if fold is not None and fold.function == "all" and not fold.late:
+                self._owed(fold)
                 yield from self._parts(fold.body)
             elif not self._given(part):
                 yield part
+
+    def _owed(self, fold: Folding) -> None:
+        """A condition on items and what stands outside of them needs an item to be owed."""
+        spec = self.plan.lists[fold.list]
+        outside = deep_registers(fold.body, self.plan.folds) - set(spec.registers)
+        sure = spec.low > 0 and fold.list == fold.outer
+        if outside and not sure and not self._watched(spec.count):
+            raise Unfit("one more item of its list can't always be written")
 
     def _given(self, term: Term) -> bool:
         """Whether a condition reads values of the request only: it is tested at the start."""

@@ -126,12 +126,13 @@ class Relate:
 class Near:
     """`left ~= right`: equal once rounded to the digits that `left` shows.
 
-    `digits` is the register of the digits shown.
+    `digits` is the register of the digits shown, `least` how many they are at least.
     """
 
     left: Term
     right: Term
     digits: int
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def parts(term: Term) -> tuple[Term, ...]:
             return (inner, otherwise)
         case Minus(inner) | Rounded(_, inner, _) | Absolute(inner) | Negated(inner):
             return (inner,)
-        case Binary(_, left, right) | Relate(_, left, right) | Near(left, right, _):
+        case Binary(_, left, right) | Relate(_, left, right) | Near(left, right):
             return (left, right)
         case Extreme(_, terms) | Every(terms) | Some(terms):
             return terms

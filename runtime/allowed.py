@@ -206,7 +206,13 @@ class Rules:
 
     def _narrowed(self, regs: Sequence[Any], chosen: Iterable[int]) -> Narrower:
         machine = self.machine
-        narrower = Narrower(regs, self._domains, machine.folds, machine.lists)
+        narrower = Narrower(
+            regs,
+            self._domains,
+            machine.folds,
+            machine.lists,
+            lambda term: self.value(regs, term),
+        )
         narrower.open.update(self._ahead(regs, tuple(chosen)))
         narrower.sweep(machine.rules[n].steer for n in chosen if not self._may_lack(n, regs))
         return narrower
@@ -226,6 +232,9 @@ class Rules:
             start: list[Any] = list(machine.initial)
             for register, value in given.items():
                 start[register] = value
+            for fold in machine.folds:
+                if fold.function not in ("sum", "count"):
+                    start[fold.register] = Gap.UNKNOWN
             narrower = Narrower(start, self._domains, machine.folds, machine.lists)
             try:
                 narrower.narrow(

@@ -6,16 +6,21 @@ import re
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
+from rulec.compiler.automata import Dfa, regex_dfa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rulec.compiler.machine import Machine, Parameter
     from rulec.compiler.terms import Value
+from rulec.dsl.regex import parse_regex
 
+LONGEST = 60
+_HUGE = 10**LONGEST
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
@@ -45,13 +50,33 @@ def _value(parameter: Parameter, given: object) -> Value:
     if parameter.kind in ("text", "prose"):
         if not isinstance(given, str):
             raise BadInput(f"`{parameter.name}` must be a string")
+        if parameter.pattern is not None and not _matches(parameter.pattern, given):
+            raise BadInput(f"`{parameter.name}` doesn't match /{parameter.pattern}/")
         return given
     value = _day(given) if parameter.kind == "date" else _number(given)
     if value is None:
-        raise BadInput(f"`{parameter.name}` can't be {given!r}")
+        raise BadInput(f"`{parameter.name}` can't be {_shown(given)}")
     if not regions.contains(parameter.domain, value):
-        raise BadInput(f"`{parameter.name}` is outside of its range: {given}")
+        raise BadInput(f"`{parameter.name}` is none of its type's values: {_shown(given)}")
     return value
+
+
+def _shown(given: object) -> str:
+    text = repr(given) if abs(_size(given)) < _HUGE else "a number that large"
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def _size(given: object) -> int:
+    return given if isinstance(given, int) else 0
+
+
+@cache
+def _automaton(pattern: str) -> Dfa:
+    return regex_dfa(parse_regex(pattern))
+
+
+def _matches(pattern: str, given: str) -> bool:
+    return _automaton(pattern).accepts(given.encode("utf-8", "surrogatepass"))
 
 
 def _word(parameter: Parameter, given: object) -> Value:
@@ -67,8 +92,11 @@ def _number(given: object) -> Fraction | None:
     match given:
         case bool():
             return None
-        case int() | Fraction() | Decimal():
+        case int() | Fraction():
             return Fraction(given)
+        case Decimal():
+            plain = given.is_finite() and abs(given.adjusted()) < LONGEST
+            return Fraction(given) if plain else None
         case float():
             return Fraction(repr(given)) if given == given and abs(given) < 1e15 else None  # noqa: PLR0124
         case str() if _NUMBER.fullmatch(given):

@@ -114,7 +114,8 @@ class Session:
         """Set `out` to the tokens that may come next.
 
         `out` is `[ceil(vocabulary / 32)]` uint32 and is written in full. It is never empty:
-        where no way is left the ends of sequence stand in it, and `exhausted` is set.
+        where no way is left the ends of sequence stand in it, and `exhausted` is set; where
+        only bars leave none, `stuck` is set, and `retreat` finds another way.
         """
         here = self._moments[-1]
         if here.ended or self.exhausted:
@@ -139,7 +140,7 @@ class Session:
         if here.ended or self.exhausted or not 0 <= token < self.pack.size:
             return False
         if self._ends(token):
-            return self._host.ends(here.config, here.at)
+            return self.stuck or self._host.ends(here.config, here.at)
         text = self.pack.table.text(token)
         if not text or self._barred(text):
             return False
@@ -166,8 +167,9 @@ class Session:
 
     def _end(self, here: _Moment, token: int) -> None:
         done = self._host.engine.ending(here.config, here.at)
-        if done is None and not self.exhausted:
+        if done is None and not (self.exhausted or self.stuck):
             raise Refused(self.why(token) or Refusal("the trace can't end here"))
+        self.exhausted = self.exhausted or done is None
         config = here.config if done is None else Config((done,))
         self._moments.append(_Moment(config, here.at, True))
         self._tokens.append(token)

@@ -156,6 +156,7 @@ _OPERANDS: dict[str, tuple[str, ...]] = {
 }
 _TAILS = ("", "*0", "+1", "*0+1")
 _AFTER_BLANK = ("*1", "*0", "+1", "*0+1")
+_AFTER_HALF = ("*1", "*0", "*0+1")
 
 
 def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
@@ -164,7 +165,7 @@ def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
     The operand under way is ended, the innermost level brought to zero or one where it must
     be, every parenthesis closed, and what is missing to the wanted value added.
     """
-    tails = _AFTER_BLANK if phase == "blank" else _TAILS
+    tails = {"blank": _AFTER_BLANK, "half": _AFTER_HALF}.get(phase, _TAILS)
     for operand in _OPERANDS.get(phase, ("",)):
         for tail in tails:
             text = operand + tail + ")" * (len(stack.levels) - 1)

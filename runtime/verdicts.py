@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rulec.compiler import terms
 from rulec.compiler.terms import Gap
 from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from fractions import Fraction
 
     from rulec.compiler.machine import Field, Machine
     from rulec.runtime.allowed import Rules
@@ -138,10 +139,37 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     regs = list(mark.regs)
     shown = regs[field.digits]
     regs[field.register] = regs[field.digits] = Gap.UNKNOWN
+    defined = _defined(rules, field, regs, mark.rule)
+    if defined is not None:
+        return _shown(field, defined, shown)
     allowed = rules.by_rules(field, regs, (mark.rule,))
     if allowed == rules.by_rules(field, regs, ()):
         return ""
     return describe(field, allowed, shown - field.shift if isinstance(shown, int) else None)
+
+
+def _defined(rules: Rules, field: Field, regs: Sequence[Any], number: int) -> Fraction | None:
+    """The value that a rule gives a field, where it is an equation with the field alone."""
+    term = rules.machine.rules[number].term
+    if not isinstance(term, terms.Relate) or term.relation != "==":
+        return None
+    own = terms.Read(field.register)
+    for one, other in ((term.left, term.right), (term.right, term.left)):
+        if one == own and field.register not in terms.registers(other):
+            value = rules.value(regs, other)
+            return value if isinstance(value, Fraction) else None
+    return None
+
+
+def _shown(field: Field, value: Fraction, digits: object) -> str:
+    """A value with the digits that the text shows, where it has no more of them."""
+    if field.kind == "number" and isinstance(digits, int):
+        units = value * 10**digits
+        if units.denominator == 1:
+            return show(field, int(units), digits - field.shift)
+    if field.kind == "date" and value.denominator == 1:
+        return show(field, int(value), 0)
+    return exact(value)
 
 
 def _near(machine: Machine, mark: Mark) -> frozenset[int]:

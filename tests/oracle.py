@@ -6,16 +6,19 @@ out.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rulec.dsl import checked as c
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 LIMIT = 10**18
 MOST = 10**15 - 1
@@ -139,7 +142,9 @@ class Reader:
 
     # --- fields ---
 
-    def _scalar(self, type_: c.ScalarType, at: int) -> Iterator[tuple[int, Any]]:
+    def _scalar(  # noqa: C901, PLR0912 - a case for every type
+        self, type_: c.ScalarType, at: int
+    ) -> Iterator[tuple[int, Any]]:
         match type_:
             case c.IntType(low, high, grouped):
                 yield from self._number(_GROUPED if grouped else _INT, at, low, high, 0)
@@ -229,8 +234,9 @@ def _with(
 
 # --- expressions ---
 
+_WHOLE = r"(?:0|[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)"
 _TOKEN = re.compile(
-    r"(?P<number>\$?(?:(?:0|[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)(?:\.[0-9]{1,6})?|\.[0-9]{1,6}))"
+    rf"(?P<number>\$?(?:{_WHOLE}(?:\.[0-9]{{1,6}})?|\.[0-9]{{1,6}}))"
     r"|(?P<op>//|[-+*/×÷])|(?P<open>\()|(?P<close>\))"
 )
 
@@ -375,7 +381,9 @@ class Judge:
         held = self._raw(term, env)
         return held.value if isinstance(held, Number) else held
 
-    def _raw(self, term: c.Term, env: dict[str, Any]) -> Any:
+    def _raw(  # noqa: C901, PLR0912 - a case for every term
+        self, term: c.Term, env: dict[str, Any]
+    ) -> Any:
         match term:
             case c.Number(value) | c.Text(value) | c.Truth(value):
                 return value
@@ -503,7 +511,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
 }
-_LISTS = frozenset(["sum", "count", "min", "max", "first", "last", "distinct", "sorted", "all", "any"])
+_LISTS = frozenset(
+    ["sum", "count", "min", "max", "first", "last", "distinct", "sorted", "all", "any"]
+)
 
 
 def _plain(item: Any) -> Any:
@@ -530,7 +540,7 @@ def fold(name: str, items: list[Any]) -> Any:
         case "distinct":
             return len(set(held)) == len(held)
         case "sorted":
-            return all(a <= b for a, b in zip(held, held[1:], strict=False))
+            return all(a <= b for a, b in itertools.pairwise(held))
         case "all" | "any":
             return next(
                 (x for x in held if isinstance(x, Gap) or x is (name == "any")), name == "all"

@@ -6,18 +6,22 @@ Everything is drawn from a `random.Random`, so that a seed replays it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from rulec.compiler import Vocabulary, build
-from rulec.compiler.machine import Machine
 from rulec.dsl import load_text
-from rulec.runtime.budget import Budget
-from rulec.runtime.reference import Config, Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from rulec.compiler.machine import Machine
+    from rulec.runtime.budget import Budget
+    from rulec.runtime.reference import Config, Reference
 
 FUZZ = os.environ.get("RULEC_FUZZ") == "1"
 
@@ -32,7 +36,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def seeded(modest: int, fuzz: int | None = None) -> settings:
-    """Settings of tests over seeds; the cases are the same in every run but under `RULEC_FUZZ=1`."""
+    """Settings of tests over seeds: the same cases in every run but under `RULEC_FUZZ=1`."""
     return settings(
         max_examples=many(modest, fuzz),
         deadline=None,
@@ -303,13 +307,11 @@ class Author:
             leaves.append(f"count({name})")
             if whole:
                 leaves.append(f"{r.choice(['sum', 'min', 'max', 'first', 'last'])}({whole})")
-        for name in shape.optional:
-            if name in shape.numbers:
-                leaves.append(f"({name} else 2)")
+        numeric = [name for name in shape.optional if name in shape.numbers]
+        leaves += [f"({name} else 2)" for name in numeric]
         if shape.listed and shape.numbers:
             leaves.append(f"(prev.{r.choice(shape.numbers)} else {self.constant()})")
-        for one in shape.dates:
-            leaves.append(f"({one} - {r.choice(shape.dates)})")
+        leaves += [f"({one} - {r.choice(shape.dates)})" for one in shape.dates]
         if depth == 0 or r.random() < 0.3:
             return r.choice(leaves)
         a, b = self.number(shape, depth - 1), self.number(shape, depth - 1)
@@ -350,7 +352,7 @@ class Author:
             forms.append(f"{r.choice(shape.shown)} ~= {a}")
         forms += [f'{name} == "{word}"' for name, word in shape.words]
         forms += [f'{name} in {{"{word}", "b"}}' for name, word in shape.words]
-        forms += [name for name in shape.flags]
+        forms += list(shape.flags)
         forms += [f"present({name})" for name in shape.optional]
         forms += [f'{name} >= "2024-02-28"' for name in shape.dates]
         forms += [f"{name} % 7 == 1" for name in shape.dates]
@@ -408,7 +410,8 @@ WATCHES = (
     "watch W in prose { lhs: expr / ?= ?/ ! result: number rule holds: result ~= lhs }",
     "watch W in prose { one: expr ( / ?= ?/ ! more: expr )+ "
     "rule holds: all(m in more: m == one) }",
-    'watch W in prose { "{" a: int in 0 .. 9 "," ! b: int in 0 .. 99 "}" rule holds: b == a * a }',
+    'watch W in prose { "{" a: int in 0 .. 9 "," ! b: int in 0 .. 99 "}" '
+    "rule holds: b == a * a }",
     'watch W in prose { "<" ! a: one of ("b" "ba") ">" }',
 )
 
@@ -432,8 +435,8 @@ def built(text: str) -> Machine | None:
 def vocabulary(r: Random, letters: bytes, size: int = 300) -> Vocabulary:
     """Random byte strings over a small alphabet, every single byte, doubles and padding."""
     tokens: list[bytes | None] = [bytes((byte,)) for byte in range(256)]
-    for _ in range(size):
-        tokens.append(bytes(r.choice(letters) for _ in range(r.randint(1, 5))))
+    lengths = [r.randint(1, 5) for _ in range(size)]
+    tokens += [bytes(r.choices(letters, k=length)) for length in lengths]
     for text in ("é", "é=", "ü", "€", "😀"):
         data = text.encode()
         tokens += [data, data[:1], data[1:], data[-1:] + b"a"]
@@ -462,8 +465,8 @@ def letters_of(machine: Machine) -> bytes:
 class Walk:
     """Where a random walk over bytes came to.
 
-    `stuck`: nothing may follow. `dear`: the cheapest way on is no nearer to the end. `long`: the
-    walk has no end.
+    `stuck`: nothing may follow. `dear`: the cheapest way on is no nearer to the end.
+    `long`: the walk has no end.
     """
 
     text: bytes

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,9 @@ from rulesets import SEEDS, author, seeded
 from rulec.compiler import Built, Machine, build
 from rulec.dsl import load_text
 from rulec.runtime import BadInput, Sampler, Verifier, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUTCOMES = {"pass", "violate", "vacuous", "unparsed", "too complex", "exhausted"}
 SECONDS = 20.0
@@ -112,7 +114,8 @@ ABSURD: dict[str, Callable[[], str]] = {
     ),
     "lists in lists in lists": lambda: (
         'shape C { "c" n: int in 0 .. 9 }\nshape B { "b" c: C{..9} }\n'
-        'shape A { "a" b: B{..9}\nrule r: sum(b.c.n) <= 100\nrule d: distinct(b.c.n) }\ntrace A{..9}'
+        'shape A { "a" b: B{..9}\nrule r: sum(b.c.n) <= 100\n'
+        "rule d: distinct(b.c.n) }\ntrace A{..9}"
     ),
 }
 
@@ -247,7 +250,7 @@ WRONG: list[Any] = [
     10**40,
     -1,
     Fraction(1, 3),
-    "２",
+    "\uff12",
     "2024-13-01",
     (1, 2),
     int,

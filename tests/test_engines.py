@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 from rulesets import SEEDS, author, built, letters_of, many, seeded, vocabulary
 
 from rulec.compiler import Machine, Pack, PackError, Vocabulary, build, fit, load_vocabulary
-from rulec.compiler.fit import Words
 from rulec.dsl import load
 from rulec.runtime import BadInput, Refused, Session
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
 from rulec.runtime.host import Host
 from rulec.runtime.reference import Config, Reference
+
+if TYPE_CHECKING:
+    from rulec.compiler.fit import Words
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TOKENIZERS = os.environ.get("RULEC_TOKENIZERS", "")

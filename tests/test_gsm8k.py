@@ -22,7 +22,7 @@ STEP = 1 if FUZZ else 10
 
 ANNOTATION = re.compile(r"<<([^<>=]*)=([^<>]*)>>")
 REJECTED = 54
-"""Solutions without annotations that `arithmetic.rules` rejects: docs/evaluation.md lists them."""
+"""Solutions that `arithmetic.rules` rejects: docs/evaluation.md lists them."""
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the data is not there")
 

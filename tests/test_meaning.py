@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 
 from hypothesis import given
@@ -13,7 +14,7 @@ from rulesets import (
     seeded,
 )
 
-from rulec.compiler import build
+from rulec.compiler import Machine, build
 from rulec.dsl import load_text
 from rulec.runtime import BadInput, NoSample, Sampler, Verifier
 from rulec.runtime import inputs as given_inputs
@@ -36,20 +37,18 @@ def _mutated(r: Random, text: str) -> str:
     return text[:at] + text[max(0, at - r.randint(1, 6)) :]
 
 
-def _traces(machine: object, r: Random) -> list[str]:
+def _traces(machine: Machine, r: Random) -> list[str]:
     """Traces that keep the shapes, whatever the rules say, and changed ones."""
-    free = Reference(machine, guarded=False)  # type: ignore[arg-type]
-    budget = Budget(machine)  # type: ignore[arg-type]
-    start = free.start(given_inputs.registers(machine, None))  # type: ignore[arg-type]
+    free = Reference(machine, guarded=False)
+    budget = Budget(machine)
+    start = free.start(given_inputs.registers(machine, None))
     found: list[str] = []
     for _ in range(2):
         walk = random_walk(free, budget, start, Random(r.random()), 40)
         found.append(walk.text.decode("utf-8", "replace"))
-    try:
-        for number in range(2):
-            found.append(Sampler(machine)(number).decode())  # type: ignore[arg-type]
-    except (NoSample, BadInput):
-        pass
+    sampler = Sampler(machine)
+    with suppress(NoSample, BadInput):
+        found += [sampler(0).decode(), sampler(1).decode()]
     return [*found, *(_mutated(r, text) for text in found for _ in range(2))]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from rulesets import SEEDS, seeded
@@ -14,8 +13,12 @@ from rulesets import SEEDS, seeded
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.propagate import Impossible, Narrower
-from rulec.compiler.regions import Region
 from rulec.compiler.terms import Gap, Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rulec.compiler.regions import Region
 
 WIDTH = 3
 """Registers; there are no lists here."""

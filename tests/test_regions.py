@@ -13,7 +13,7 @@ from rulec.compiler.regions import Piece, Region
 
 UNIT = Fraction(1, 6)
 GRID = [UNIT * n for n in range(-30, 31)]
-"""Every end, step and offset below is on this grid; members beyond its ends are not looked at."""
+"""Where members are looked for."""
 
 
 def _number(r: Random) -> Fraction:
