@@ -97,6 +97,8 @@ class Builder:
             nodes = {node: prose for prose in self.proses for node in prose.nodes.values()}
             before = len(nodes), len(self.proses)
             for prose in self.proses:
+                entries = [(n, self.watches[n].entry) for n in prose.looking]
+                prose.watches = tuple(Watching(n, *alphabet(self.graph, e)) for n, e in entries)
                 prose.lay(nodes)
             if not self.later and before == (
                 sum(len(p.nodes) for p in self.proses),
@@ -406,13 +408,13 @@ class Builder:
         )
         self.proses.append(prose)
         inside = self._entry(prose.entry)
-        watches = [self._watching(w, i, inside) for w, i in self.layout.watching[number]]
-        prose.watches = tuple(watches)
+        prose.looking = [self._watching(w, i, inside) for w, i in self.layout.watching[number]]
         if not limited:
             return inside
         return self._through((Reset((register,)),), inside, weight=shown.least)
 
-    def _watching(self, watch: checked.Watch, instance: Instance, inside: Entry) -> Watching:
+    def _watching(self, watch: checked.Watch, instance: Instance, inside: Entry) -> int:
+        """Lay a watch; returns its number."""
         number = len(self.watches)
         self.labels.append(watch.shape.name)
         made = Watch(watch.shape.name, 0, (), len(self.labels) - 1)
@@ -425,5 +427,4 @@ class Builder:
         self._watch, self._behind, self._inner = outer
         registers = (*self.plan.resets(instance), *self.counters[before:])
         self.watches[number] = replace(made, entry=entry, registers=registers)
-        first, everything = alphabet(self.graph, entry)
-        return Watching(number, first, everything)
+        return number

@@ -11,7 +11,7 @@ from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rulec.dsl.diagnostics import Diagnostic
     from rulec.dsl.source import Span
@@ -37,6 +37,12 @@ class NotEnforced(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
+
+
+def deep_folds(term: Term, folds: Sequence[machine.Folding]) -> frozenset[int]:
+    """The folds that a term reads, those in the bodies of folds too."""
+    own = terms.folds(term)
+    return own.union(*(deep_folds(folds[fold].body, folds) for fold in own))
 
 
 def refuse(what: str, span: Span) -> NotEnforced:
@@ -225,10 +231,18 @@ class Lowerer:
             case function if function in _FOLDS and len(arguments) == 1:
                 many = self._many(arguments[0], this, scope)
                 if function == "count":
-                    return self._folded("count", many, terms.Const(True))
+                    return self._folded("count", many, self._counted(many))
                 return self._folded(_FOLDS[function], many, self._item(many, term.span))
             case _:
                 raise refuse(f"`{term.span.text}`", term.span)
+
+    def _counted(self, many: Many) -> Term:
+        """What makes an item count: a value that may be absent has to be there."""
+        own = self._layout.lists[many.lists[-1]].count
+        item = many.item
+        if isinstance(item, Scalar) and self._layout.may_lack(item.register, own):
+            return terms.Present(item.register)
+        return terms.Const(True)
 
     def _rounded(self, term: checked.Call, this: Instance, scope: Scope) -> Term:
         digits = 0
@@ -255,34 +269,49 @@ class Lowerer:
     def _comprehension(self, term: checked.Comprehension, this: Instance, scope: Scope) -> Term:
         many = self._many(term.source, this, scope)
         item = Many(many.lists, many.item).item
+        if any(held is item for held in scope.values()):
+            raise refuse(f"a second variable over `{term.source.span.text}`", term.span)
         if isinstance(item, Listed):
             raise refuse(f"`{term.source.span.text}` as a list", term.source.span)
         body = self._term(term.body, this, {**scope, term.variable: item})
-        late = self._late(body, many)
-        if late and len(many.lists) > 1:
-            raise refuse(
-                f"`{term.span.text}`, which reads a field written after a nested list,",
-                term.span,
-            )
+        late = self._late(body, many, term.span)
         return self._folded(_FOLDS[term.function], many, body, late=late)
 
-    def _late(self, body: Term, many: Many) -> bool:
+    def _late(self, body: Term, many: Many, span: Span) -> bool:
         """Whether the body reads what is not known yet when an item closes."""
         lists = self._layout.lists
         first = lists[many.lists[0]].count
         inner = lists[many.lists[-1]].registers
-        inside = (self.folds[fold] for fold in terms.folds(body))
+        inside = [self.folds[fold] for fold in self._deep_folds(body)]
         reads = set(terms.registers(body))
-        reads |= {
-            lists[fold.outer].count
-            for fold in inside
-            if fold.list != many.lists[-1] or fold.function != "prev"
-        }
-        return any(register >= first and register not in inner for register in reads)
+        for fold in inside:
+            reads |= terms.registers(fold.body) - set(lists[fold.list].registers)
+            if fold.list != many.lists[-1]:
+                reads.add(lists[fold.outer].count)
+        again = any(f.list == many.lists[-1] and f.function != "prev" for f in inside)
+        late = again or any(r >= first and r not in inner for r in reads)
+        own = any(lists[f.outer].count in inner or f.function == "prev" for f in inside)
+        if late and (own or len(many.lists) > 1):
+            raise refuse(
+                f"`{span.text}`, which reads a nested list or the item before together with "
+                "what is written behind its list,",
+                span,
+            )
+        return late
+
+    def _deep_folds(self, term: Term) -> frozenset[int]:
+        return deep_folds(term, self.folds)
 
     def _lookup(
         self, term: checked.Index | checked.InList, this: Instance, scope: Scope
     ) -> Term:
+        if isinstance(term, checked.InList) and not isinstance(term.source, checked.Parameter):
+            many = self._many(term.source, this, scope)
+            wanted = self._term(term.term, this, scope)
+            if any(held is many.item for held in scope.values()):
+                raise refuse(f"a second variable over `{term.source.span.text}`", term.span)
+            body = terms.Relate("==", self._item(many, term.span), wanted)
+            return self._folded("any", many, body, late=self._late(body, many, term.span))
         if isinstance(term, checked.InList):
             raise refuse(f"`{term.span.text}`", term.span)
         raise refuse(f"the look-up `{term.span.text}`", term.span)

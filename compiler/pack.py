@@ -68,7 +68,11 @@ class Pack:
         return self.table.size
 
     def require(self, vocabulary: Vocabulary) -> None:
-        """Raises `PackError` where the pack was made for another vocabulary."""
+        """Raises `PackError` where the pack was made for another vocabulary or width."""
+        if vocabulary.size != self.size:
+            raise PackError(
+                f"the pack was made for {self.size} logits, this vocabulary has {vocabulary.size}"
+            )
         if vocabulary.digest != self.vocabulary:
             raise PackError(
                 "the pack was made for another vocabulary: "

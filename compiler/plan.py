@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rulec.compiler import machine, terms
-from rulec.compiler.lower import Lowerer, NotEnforced
+from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
 from rulec.compiler.support import slots, unenforced
 from rulec.dsl import checked
@@ -162,12 +162,6 @@ def _connect(plan: Plan) -> None:
         replace(list_, folds=tuple(n for n, f in enumerate(plan.folds) if f.list == number))
         for number, list_ in enumerate(plan.layout.lists)
     )
-
-
-def deep_folds(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:
-    """The folds that a term reads, those in the bodies of folds too."""
-    own = terms.folds(term)
-    return own.union(*(deep_folds(folds[fold].body, folds) for fold in own))
 
 
 def deep_registers(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:

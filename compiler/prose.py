@@ -62,6 +62,7 @@ class Prose:
     most: int | None = None
     register: int = -1
     without: Dfa | None = None
+    looking: list[int] = field(default_factory=list)
     watches: tuple[Watching, ...] = ()
     nodes: dict[ProseState, int] = field(default_factory=dict)
     starts: frozenset[int] = frozenset()
@@ -77,7 +78,7 @@ class Prose:
     def entry(self, after: Trailing) -> int:
         """The node at which the prose begins, or goes on behind a watch."""
         before = left.NUMBER if after.kind in ("owed", "chain") else left.START
-        state = ProseState(0, 0, 0, before if self.watches else left.START, after, False, False)
+        state = ProseState(0, 0, 0, before if self.looking else left.START, after, False, False)
         return self._node(state)
 
     def lay(self, proses: dict[int, Prose]) -> None:

@@ -277,6 +277,8 @@ class System:
             raise Unfit("not every request leaves a way to keep it")
 
     def _narrow_bare(self, register: int, low: Fraction | None, high: Fraction | None) -> None:
+        if register not in self.domains:
+            raise Unfit("it speaks of a field that is no number")
         left = regions.intersect(self.domains[register], regions.interval(low, high))
         if not left:
             raise Unfit("it leaves nothing open")

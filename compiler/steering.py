@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
+from rulec.compiler.lower import deep_folds
 from rulec.compiler.plan import Plan, deep_registers
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ def defined_field(plan: Plan, term: terms.Relate | terms.Near) -> tuple[int, Ter
         return None
     for one, other in ((term.left, term.right), (term.right, term.left)):
         if isinstance(one, terms.Read) and (one is term.left or isinstance(term, terms.Relate)):
-            before = deep_registers(other, plan.folds)
+            before = set(deep_registers(other, plan.folds))
+            before |= {
+                plan.lists[plan.folds[fold].outer].count
+                for fold in deep_folds(other, plan.folds)
+                if plan.folds[fold].function != "prev"
+            }
             if all(register < one.register for register in before):
                 return one.register, other
     return None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Evaluator
-from rulec.compiler.plan import deep_folds, deep_registers
+from rulec.compiler.lower import deep_folds
+from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.terms import START, Gap, Term, Value
 from rulec.runtime.numerals import Allowed, runs

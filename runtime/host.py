@@ -78,14 +78,17 @@ class Host:
 
     # --- masks ---
 
-    def fill(self, config: Config, at: int, out: Words) -> None:
-        """Set `out` to the tokens that may come next; ends of sequence included."""
+    def fill(self, config: Config, at: int, out: Words) -> bool:
+        """Set `out` to the tokens that may come next; ends of sequence included.
+
+        Returns whether it is sure that there are some.
+        """
         threads = config.threads
         where = threads[0].node if len(threads) == 1 else tuple([t.node for t in threads])
         ready = self.ready.get(where)
         if ready is not None and not any(t.subs for t in threads):
             out[:] = ready
-            return
+            return True
         first, *others = threads
         out[:] = self._bits(first, at)
         for thread in others:
@@ -94,8 +97,9 @@ class Host:
         if any(nodes[thread.node].finals for thread in threads):
             if self.ends(config, at):
                 set_bits(out, self._ends)
-        elif len(threads) > 1 and all(self._static(thread) for thread in threads):
+        elif len(threads) > 1 and all(map(self._static, threads)) and out.any():
             self.ready[where] = out.copy()
+        return False
 
     def _static(self, thread: Thread) -> bool:
         """Whether nothing in a thread's mask depends on registers."""
@@ -114,7 +118,7 @@ class Host:
         if thread.subs:
             return self._tested(thread, posture, row, at) if len(row.open) else row.bits
         if not len(row.open):
-            if not self.pack.machine.nodes[thread.node].finals:
+            if not self.pack.machine.nodes[thread.node].finals and row.bits.any():
                 self.ready[thread.node] = row.bits
             return row.bits
         return self._noted(thread, posture, row, at)
@@ -285,17 +289,18 @@ class Host:
 
     # --- budgets ---
 
-    def fill_within(self, config: Config, at: int, limit: int, out: Words) -> None:
+    def fill_within(self, config: Config, at: int, limit: int, out: Words) -> bool:
         """Like `fill`, without tokens behind which the rest takes more than `limit` bytes."""
-        self.fill(config, at, out)
+        sure = self.fill(config, at, out)
         if limit >= self.budget.ceiling:
-            return
+            return sure
         kept = np.zeros_like(out)
         for thread in config.threads:
             for ids in self._cheap(thread, at, limit):
                 set_bits(kept, ids)
         set_bits(kept, self._ends)
         np.bitwise_and(out, kept, out=out)
+        return False
 
     def _cheap(self, thread: Thread, at: int, limit: int) -> Iterator[Ids]:
         posture = posture_of(thread)

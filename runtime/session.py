@@ -122,13 +122,13 @@ class Session:
             self._only_ends(out)
             return
         if self._budget is None:
-            self._host.fill(here.config, here.at, out)
+            sure = self._host.fill(here.config, here.at, out)
         else:
-            self._host.fill_within(here.config, here.at, self._room(), out)
+            sure = self._host.fill_within(here.config, here.at, self._room(), out)
         if self._bars:
             self._bar(out)
-        elif self._budget is None:
-            return  # what the machine leaves open by itself is never empty
+        elif sure:
+            return
         if not out.any():
             self.stuck = bool(self._bars)
             self.exhausted = not self.stuck

@@ -140,7 +140,7 @@ def test_absurd_rulesets(name: str) -> None:
     assert time.monotonic() - start < SECONDS
 
 
-@seeded(60, 5_000)
+@seeded(40, 5_000)
 @given(SEEDS)
 def test_changed_rulesets(seed: int) -> None:
     """A ruleset with characters, words or lines changed: errors, or a machine that works."""
@@ -171,7 +171,7 @@ def test_changed_rulesets(seed: int) -> None:
 # --- traces ---
 
 
-@seeded(120, 10_000)
+@seeded(40, 10_000)
 @given(SEEDS)
 def test_any_bytes_get_a_verdict(seed: int) -> None:
     r = Random(seed)

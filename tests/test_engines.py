@@ -155,7 +155,7 @@ def fitted(machine: Machine | None, r: Random) -> Pack | None:
     return None if machine is None else fit(machine, vocabulary(r, letters_of(machine)))
 
 
-@seeded(15, 2_000)
+@seeded(10, 2_000)
 @given(SEEDS, st.booleans())
 def test_masks_are_those_of_the_reference(seed: int, watches: bool) -> None:
     r = Random(seed)
@@ -166,7 +166,7 @@ def test_masks_are_those_of_the_reference(seed: int, watches: bool) -> None:
             compare_walk(pack, host, brute, r, 14)
 
 
-@seeded(15, 2_000)
+@seeded(10, 2_000)
 @given(SEEDS)
 def test_masks_within_a_budget(seed: int) -> None:
     r = Random(seed)
@@ -202,7 +202,7 @@ def test_masks_within_a_budget(seed: int) -> None:
         config, at = found[token], at + len(pack.table.text(token))
 
 
-@seeded(15, 2_000)
+@seeded(10, 2_000)
 @given(SEEDS)
 def test_mask_allows_accept_and_why_agree(seed: int) -> None:
     r = Random(seed)
@@ -233,7 +233,7 @@ def test_mask_allows_accept_and_why_agree(seed: int) -> None:
             return
 
 
-@seeded(15, 2_000)
+@seeded(10, 2_000)
 @given(SEEDS)
 def test_barred_bytes_are_barred_whatever_their_tokens(seed: int) -> None:
     """After a retreat a mask is the brute one without what would spell barred bytes again."""

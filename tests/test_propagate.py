@@ -102,7 +102,8 @@ def test_narrowing_keeps_every_solution(seed: int) -> None:
     rules = [_condition(r, 2) for _ in range(r.randint(1, 3))]
     narrower = Narrower([*held, shown], {n: d for n, (d, _) in enumerate(made)}, (), ())
     try:
-        narrower.narrow(rules)
+        narrower.sweep(rules)
+        narrower.narrow([(rule, terms.registers(rule)) for rule in rules])
     except Impossible:
         assert next(_solutions(rules, held, values, digits), None) is None, rules
         return

@@ -82,7 +82,7 @@ def test_walks_over_random_rulesets_come_to_an_end(seed: int) -> None:
         check_walks(machine, range(3), 50)
 
 
-@seeded(40, 5_000)
+@seeded(20, 5_000)
 @given(SEEDS)
 def test_sessions_end_within_their_budget(seed: int) -> None:
     r = Random(seed)
@@ -109,7 +109,7 @@ def test_sessions_end_within_their_budget(seed: int) -> None:
         assert verdict.verdict == session.verdict().verdict == "pass", verdict
 
 
-@seeded(40, 5_000)
+@seeded(20, 5_000)
 @given(SEEDS)
 def test_samples_pass(seed: int) -> None:
     r = Random(seed)
