@@ -71,7 +71,7 @@ class Pack:
         """Raises `PackError` where the pack was made for another vocabulary or width."""
         if vocabulary.size != self.size:
             raise PackError(
-                f"the pack was made for {self.size} logits, this vocabulary has {vocabulary.size}"
+                f"the pack was made for {self.size} logits, not for {vocabulary.size}"
             )
         if vocabulary.digest != self.vocabulary:
             raise PackError(
