@@ -291,13 +291,13 @@ class Builder:
         if place is None or isinstance(place, Nowhere):  # a way that leads to no end
             return self._entry(lambda _: self.graph.node())
         if not isinstance(place, Listed):
-            return self._place(place, slot, then)
+            return self._place(place, then)
         rules = self.plan.rules_folding((place.list,))
         closing: Program = (ItemClose(place.list), *((Check(rules),) if rules else ()))
-        item = self._place(place.item, slot, self._through(closing, then))
+        item = self._place(place.item, self._through(closing, then))
         return self._through((ItemOpen(place.list),), item)
 
-    def _place(self, place: Place, slot: checked.Slot, then: Entry) -> Entry:
+    def _place(self, place: Place, then: Entry) -> Entry:
         match place:
             case Instance():
                 return self._opened(place, then)

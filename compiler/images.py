@@ -45,8 +45,8 @@ def repeated(body: Region, least: int, most: int | None) -> Region:
         return regions.point(Fraction(0)) if least == 0 else NOTHING
     low, high = regions.lowest(body), regions.highest(body)
     ends = (
-        _times(low, least if low is None or low >= 0 else most, low_end=True),
-        _times(high, least if high is not None and high <= 0 else most, low_end=False),
+        _times(low, least if low is None or low >= 0 else most),
+        _times(high, least if high is not None and high <= 0 else most),
     )
     step = regions.common_step(
         *(number for piece in body for number in (piece.step, piece.offset))
@@ -56,7 +56,7 @@ def repeated(body: Region, least: int, most: int | None) -> Region:
     return regions.intersect(whole, regions.grid(step)) if lattice and step else whole
 
 
-def _times(end: Fraction | None, count: int | None, *, low_end: bool) -> Fraction | None:
+def _times(end: Fraction | None, count: int | None) -> Fraction | None:
     if count == 0 or end == 0:
         return Fraction(0)
     return None if end is None or count is None else end * count

@@ -69,14 +69,14 @@ class Pack:
 
     def require(self, vocabulary: Vocabulary) -> None:
         """Raises `PackError` where the pack was made for another vocabulary or width."""
-        if vocabulary.size != self.size:
-            raise PackError(
-                f"the pack was made for {self.size} logits, not for {vocabulary.size}"
-            )
         if vocabulary.digest != self.vocabulary:
             raise PackError(
                 "the pack was made for another vocabulary: "
                 f"it has {self.vocabulary[:12]}, this one is {vocabulary.digest[:12]}"
+            )
+        if vocabulary.size != self.size:
+            raise PackError(
+                f"the pack was made for {self.size} logits, not for {vocabulary.size}"
             )
 
     def save(self, path: Path) -> None:

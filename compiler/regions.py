@@ -143,7 +143,7 @@ def _joined(group: list[Piece]) -> list[Piece]:
 
 def hull(region: Region) -> Region:
     """One interval around the region."""
-    return interval(lowest(region), highest(region)) if len(region) > 1 else region
+    return interval(lowest(region), highest(region)) if region else region
 
 
 def _few(left: Region, right: Region) -> tuple[Region, Region]:

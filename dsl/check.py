@@ -67,8 +67,8 @@ class _Check:
         self.declarations.signatures(operators)
         bodies = Bodies(self.model)
         bodies.run()
-        self.declarations.late(bodies)
-        trace = self._trace(bodies)
+        self.declarations.late()
+        trace = self._trace()
         self._structure(bodies, trace)
         bodies.rules()
         samples = self._samples(bodies)
@@ -94,7 +94,7 @@ class _Check:
             self.findings.error("R0410", other.span, message, related=related)
         return first.name.text, first.version.text
 
-    def _trace(self, bodies: Bodies) -> c.Element | None:
+    def _trace(self) -> c.Element | None:
         traces = [item for item in self.file.items if isinstance(item, i.Trace)]
         if not traces:
             if "<trace>" not in self.file.broken:

@@ -17,7 +17,6 @@ from rulec.dsl.kinds import Day, Unknown
 from rulec.dsl.samples import misfit
 
 if TYPE_CHECKING:
-    from rulec.dsl.bodies import Bodies
     from rulec.dsl.findings import Findings
     from rulec.dsl.model import Model
 
@@ -157,13 +156,13 @@ class Declarations:
         if len(known) == len(arguments) and result is not None:
             self.externals[name] = c.External(name, known, result, item.span)
 
-    def late(self, bodies: Bodies) -> None:
+    def late(self) -> None:
         """What depends on the fields of shapes."""
         for name, item in self.model.scope.named.items():
             if isinstance(item, i.Graph):
-                self._graph(name, item, bodies)
+                self._graph(name, item)
 
-    def _graph(self, name: str, item: i.Graph, bodies: Bodies) -> None:
+    def _graph(self, name: str, item: i.Graph) -> None:
         if item.node[0].text != item.edges[0].text:
             message = "the nodes and the edges of a graph are fields of one shape"
             self.findings.error("R0317", item.edges[0].span, message)

@@ -57,8 +57,14 @@ def _value(parameter: Parameter, given: object) -> Value:
     if value is None:
         raise BadInput(f"`{parameter.name}` can't be {_shown(given)}")
     if not regions.contains(parameter.domain, value):
-        raise BadInput(f"`{parameter.name}` is none of its type's values: {_shown(given)}")
+        raise BadInput(f"`{parameter.name}` {_outside(parameter, value)}: {_shown(given)}")
     return value
+
+
+def _outside(parameter: Parameter, value: Fraction) -> str:
+    if regions.contains(regions.hull(parameter.domain), value):
+        return "has more digits than its type, or is left out of it"
+    return "is outside of its range"
 
 
 def _shown(given: object) -> str:

@@ -50,7 +50,7 @@ class Sampler:
             hurry = len(text) >= longest
             if ending and (hurry or chance.random() < stop):
                 return bytes(text)
-            after = self._next(config, bytes(text), chance, hurry)
+            after = self._next(config, len(text), chance, hurry)
             if after is None:
                 return bytes(text) if ending else None
             byte, config = after
@@ -60,15 +60,15 @@ class Sampler:
         return None
 
     def _next(
-        self, config: Config, text: bytes, chance: Random, hurry: bool
+        self, config: Config, at: int, chance: Random, hurry: bool
     ) -> tuple[int, Config] | None:
-        for byte in self._order(config, text, chance, hurry):
-            after = self._engine.step(config, byte, len(text))
+        for byte in self._order(config, chance, hurry):
+            after = self._engine.step(config, byte, at)
             if after.threads:
                 return byte, after
         return None
 
-    def _order(self, config: Config, text: bytes, chance: Random, hurry: bool) -> Iterator[int]:
+    def _order(self, config: Config, chance: Random, hurry: bool) -> Iterator[int]:
         """The bytes that may come, in a random order that likes plain text and openers."""
         threads = list(config.threads)
         chance.shuffle(threads)
