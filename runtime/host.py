@@ -58,6 +58,7 @@ class Host:
         self._kept: OrderedDict[Any, Words] = OrderedDict()
         self._reads: dict[int, list[tuple[int, ...]]] = {}
         self._plain: dict[int, int] = {}
+        self._filled: dict[int, bool] = {}
         self._ends = np.array(pack.ends, np.int32)
         self.lengths: list[int] = np.diff(pack.table.offsets).tolist()
         """Bytes that each token writes."""
@@ -99,7 +100,17 @@ class Host:
                 set_bits(out, self._ends)
         elif len(threads) > 1 and all(map(self._static, threads)) and out.any():
             self.ready[where] = out.copy()
-        return False
+        return any(map(self._some, threads))
+
+    def _some(self, thread: Thread) -> bool:
+        """Whether some token is allowed whatever the registers hold."""
+        if thread.subs:
+            return False
+        some = self._filled.get(thread.node)
+        if some is None:
+            row = self.row(Posture(thread.node))
+            some = self._filled[thread.node] = bool(row.bits.any())
+        return some
 
     def _static(self, thread: Thread) -> bool:
         """Whether nothing in a thread's mask depends on registers."""
