@@ -14,14 +14,14 @@ from rulec.compiler.fit import Fitter, Ids, Row, Words
 from rulec.compiler.places import DIGITS
 from rulec.compiler.skeleton import Posture
 from rulec.runtime import stack
-from rulec.runtime.allowed import Rules
 from rulec.runtime.budget import Budget
 from rulec.runtime.candidates import Candidates, Text, candidates, set_bits
 from rulec.runtime.dates import Day
-from rulec.runtime.numerals import Allowed, Numeral, feasible
+from rulec.runtime.numerals import Numeral
 from rulec.runtime.prefixes import prefixes
-from rulec.runtime.programs import Closed, Programs, Word, Written
-from rulec.runtime.reference import Config, Reference, Thread
+from rulec.runtime.programs import Closed, Word, Written
+from rulec.runtime.quick import Quick
+from rulec.runtime.reference import Config, Thread
 from rulec.runtime.seen import Seen
 from rulec.runtime.stack import FRACTION, TAMEST, Stack
 
@@ -30,16 +30,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rulec.compiler import ops as m
-    from rulec.compiler.machine import Field, Machine
     from rulec.compiler.pack import Pack
-    from rulec.compiler.regions import Region
 
 DIES, PROGRAM = -1, -2
 """What a token can do to a node other than lead to one without a program."""
 
 KEPT = 1_024
-"""Masks, and four times as many allowed sets, that are kept."""
+"""Masks that are kept."""
 
 
 class Host:
@@ -47,7 +44,7 @@ class Host:
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
-        self.engine = _Remembering(pack.machine)
+        self.engine = Quick(pack.machine)
         self.budget = Budget(pack.machine)
         self.ready: dict[int | tuple[int, ...], Words] = {}
         """Masks of nodes, one or several, where nothing depends on registers."""
@@ -326,62 +323,6 @@ class Host:
             after = self.engine.walk(config, self.pack.table.text(token), at)
             if self.budget.cost(after) <= limit:
                 yield np.array([token], np.int32)
-
-
-class _Remembered(Rules):
-    """Allowed sets, kept by the registers that they depend on."""
-
-    def __init__(self, machine: Machine) -> None:
-        super().__init__(machine)
-        self._known: OrderedDict[Any, Any] = OrderedDict()
-
-    def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
-        """The numbers that a field may hold, computed once for equal registers."""
-        key = "n", field.register, *self.seen(field, regs)
-        found: Allowed = self._once(key, super().numbers, field, regs)
-        return found
-
-    def regions(self, field: Field, regs: Sequence[Any]) -> tuple[Region | None, ...]:
-        """Where an expression's value may have to lie, computed once for equal registers."""
-        key = "r", field.register, *self.seen(field, regs)
-        found: tuple[Region | None, ...] = self._once(key, super().regions, field, regs)
-        return found
-
-    def _once(self, key: Any, made: Any, field: Field, regs: Sequence[Any]) -> Any:
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = made(field, regs)
-            if len(self._known) > 4 * KEPT:
-                self._known.popitem(last=False)
-        return found
-
-
-class _Intervals(Programs):
-    """Programs that test the beginning of a number by sorted intervals."""
-
-    def feasible(self, field: Field, op: m.Step, numeral: Numeral) -> bool:
-        """Whether an allowed number begins with what has come."""
-        allowed = numeral.allowed
-        quick = allowed is not None and op.phase in ("int", "frac")
-        if not quick or numeral.fraction > field.most or numeral.mantissa > DIGITS:
-            return feasible(field, op.phase, numeral)
-        fraction = numeral.fraction if op.phase == "frac" else 0
-        open_ = prefixes(
-            field.least, field.most, op.phase, fraction, numeral.negative, allowed or ()
-        )
-        if open_ is None:
-            return feasible(field, op.phase, numeral)
-        return open_.holds(numeral.mantissa)
-
-
-class _Remembering(Reference):
-    """The reference engine with its allowed sets kept."""
-
-    def _rules(self) -> Rules:
-        return _Remembered(self.machine)
-
-    def _runner(self) -> Programs:
-        return _Intervals(self.machine, self.rules, guarded=self.guarded)
 
 
 def posture_of(thread: Thread) -> Posture:
