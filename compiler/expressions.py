@@ -21,7 +21,7 @@ def expression(
 
     With `inner` it may end inside open parentheses and needs an operator where it ends.
     """
-    levels = [_Level(graph, depth) for depth in range(DEPTH + 1)]
+    levels = [_Level(graph) for _ in range(DEPTH + 1)]
     for depth, level in enumerate(levels):
         above = levels[depth + 1] if depth < DEPTH else None
         below = levels[depth - 1] if depth else None
@@ -36,9 +36,8 @@ def expression(
 class _Level:
     """The nodes at one depth of parentheses."""
 
-    def __init__(self, graph: Graph, depth: int) -> None:
+    def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._depth = depth
         names = (
             "operand opened operator slash signed dollar zero int i2 i3 rest g0 g1 g2 g3 "
             "point frac closed blank times"

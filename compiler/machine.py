@@ -150,7 +150,6 @@ class Rule:
     steer: Term
     tier: str
     done: int
-    text: str
     fields: tuple[int, ...]
     unsure: tuple[int, ...] = ()
 

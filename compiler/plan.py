@@ -125,7 +125,6 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
                     steer=term,
                     tier=rule.tier or "commit",
                     done=done,
-                    text=" ".join(rule.condition.span.text.split()),
                     fields=(),
                 )
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rulec.runtime import inputs as given
 from rulec.runtime.reference import Config, Reference, Thread
+from rulec.runtime.verdicts import in_order
 from rulec.runtime.verify import Verifier
 
 if TYPE_CHECKING:
@@ -97,14 +98,11 @@ def _broken(machine: Machine, config: Config) -> bool:
 
 
 def _violates(machine: Machine, thread: Thread) -> bool:
-    marks = thread.marks
-    while marks is not None:
-        mark, marks = marks
-        if mark.verdict in ("violate", "too complex") and (
-            mark.rule < 0 or machine.rules[mark.rule].tier != "audit"
-        ):
-            return True
-    return False
+    return any(
+        mark.verdict in ("violate", "too complex")
+        and (mark.rule < 0 or machine.rules[mark.rule].tier != "audit")
+        for mark in in_order(thread.marks)
+    )
 
 
 def sample(

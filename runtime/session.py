@@ -13,14 +13,13 @@ from rulec.runtime.host import Host
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal, explain_refusal
 from rulec.runtime.reference import DEAD, Config, Thread
-from rulec.runtime.verdicts import Claim, Verdict, claims, overall
+from rulec.runtime.verdicts import Claim, Verdict, claims, in_order, overall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rulec.compiler.fit import Words
     from rulec.compiler.pack import Pack
-    from rulec.runtime.programs import Marks
 
 TRIES = 3
 """How often a field is tried again before the one in front of it is."""
@@ -236,8 +235,8 @@ class Session:
     def verdicts(self) -> tuple[Claim, ...]:
         """The claims that are settled so far."""
         machine, rules = self.pack.machine, self._host.engine.rules
-        best = max(self._moments[-1].config.threads, key=_settled, default=None)
-        marks = None if best is None else best.marks
+        readings = [in_order(thread.marks) for thread in self._moments[-1].config.threads]
+        marks = max(readings, key=len, default=[])
         return claims(machine, rules, marks, self.text)
 
     def verdict(self) -> Verdict:
@@ -260,18 +259,14 @@ class Session:
 
     def _broken(self, thread: Thread) -> tuple[Claim, ...]:
         machine, rules = self.pack.machine, self._host.engine.rules
-        marks, found = thread.marks, []
-        while marks is not None:
-            mark, marks = marks
-            wrong = mark.verdict in ("violate", "too complex")
-            if wrong and mark.rule >= 0 and machine.rules[mark.rule].tier == "commit":
-                found.append(mark)
-        if not found:
-            return ()
-        kept: Marks = None
-        for mark in reversed(found):
-            kept = (mark, kept)
-        return claims(machine, rules, kept, self.text)
+        found = [
+            mark
+            for mark in in_order(thread.marks)
+            if mark.verdict in ("violate", "too complex")
+            and mark.rule >= 0
+            and machine.rules[mark.rule].tier == "commit"
+        ]
+        return claims(machine, rules, found, self.text)
 
     def retreat(self) -> int:
         """Leave a violation behind: go back to where its field began, and bar its bytes.
@@ -368,10 +363,3 @@ class Session:
         if self._budget is None:
             return HOPELESS
         return self._budget - len(self._tokens) - 2
-
-
-def _settled(thread: Thread) -> int:
-    count, marks = 0, thread.marks
-    while marks is not None:
-        count, marks = count + 1, marks[1]
-    return count

@@ -12,7 +12,7 @@ from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rulec.compiler.machine import Field, Machine
     from rulec.runtime.allowed import Rules
@@ -86,9 +86,11 @@ def in_order(marks: Marks) -> list[Mark]:
     return found[::-1]
 
 
-def claims(machine: Machine, rules: Rules, marks: Marks, trace: bytes) -> tuple[Claim, ...]:
+def claims(
+    machine: Machine, rules: Rules, marks: Iterable[Mark], trace: bytes
+) -> tuple[Claim, ...]:
     """The claims behind a machine's marks."""
-    return tuple(_claim(machine, rules, mark, trace) for mark in in_order(marks))
+    return tuple(_claim(machine, rules, mark, trace) for mark in marks)
 
 
 def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rulec.runtime import inputs as given
 from rulec.runtime.reference import Config, Reference, Thread
-from rulec.runtime.verdicts import Claim, Outcome, Verdict, claims, overall
+from rulec.runtime.verdicts import Claim, Outcome, Verdict, claims, in_order, overall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,13 +33,13 @@ class Verifier:
         done = engine.ending(config, len(trace))
         if done is None:
             return self._stopped(config, trace, len(trace), "the trace ends too early")
-        found = claims(self.machine, engine.rules, done.marks, trace)
+        found = claims(self.machine, engine.rules, in_order(done.marks), trace)
         return Verdict(next(overall(found), "pass"), found, rules=self.machine.digest)
 
     def _stopped(self, config: Config, trace: bytes, at: int, reason: str) -> Verdict:
         """No reading goes on: what was tested until here counts all the same."""
         thread = _furthest(config)
-        found = claims(self.machine, self._engine.rules, thread.marks, trace)
+        found = claims(self.machine, self._engine.rules, in_order(thread.marks), trace)
         if thread.debt >= 0:
             label = self.machine.labels[thread.debt]
             owed = Claim(label, label, "violate", at, at, "what the text owes", "")
@@ -50,14 +50,7 @@ class Verifier:
 
 def _furthest(config: Config) -> Thread:
     """The reading with the most claims."""
-
-    def weight(thread: Thread) -> int:
-        count, marks = 0, thread.marks
-        while marks is not None:
-            count, marks = count + 1, marks[1]
-        return count
-
-    return max(config.threads, key=weight)
+    return max(config.threads, key=lambda thread: len(in_order(thread.marks)))
 
 
 def _shown(trace: bytes, at: int) -> str:
