@@ -11,7 +11,7 @@ from typing import Any
 from rulec.compiler import terms
 from rulec.compiler.terms import LIMIT, Gap, Term, Value
 
-_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": eq,
     "!=": ne,
     "<": lt,
@@ -19,6 +19,7 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": gt,
     ">=": ge,
 }
+"""What the relations mean."""
 
 Fetch = Callable[[int], Value]
 """The value of a fold, by its index; `Gap.UNKNOWN` while its list is open."""
@@ -144,7 +145,7 @@ class Evaluator:
             case terms.Extreme(largest):
                 return max(held) if largest else min(held)  # type: ignore[no-any-return]
             case terms.Relate(relation):
-                return _RELATIONS[relation](held[0], held[1])
+                return RELATIONS[relation](held[0], held[1])
             case terms.Near(_, _, digits):
                 return near(held[0], held[1], self._regs[digits])
             case _:
