@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rulec.dsl.findings import one_line
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.programs import Word
 from rulec.runtime.reference import DEAD, Config, Reference, Thread
 from rulec.runtime.stack import Stack
-from rulec.runtime.verdicts import describe
+from rulec.runtime.values import shown_values, word_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,18 +39,18 @@ class Refusal:
 def explain_refusal(engine: Reference, config: Config, text: bytes, at: int) -> Refusal | None:
     """Why `text` can't follow (the empty text: why the trace can't end); None where it can."""
     here = config
-    for byte in text:
+    for offset, byte in enumerate(text):
         after = engine.step(here, byte, at)
         if after == DEAD or not after.threads:
-            return _refusal(engine, here, bytes((byte,)))
+            return _refusal(engine, here, text[offset:])
         here, at = after, at + 1
     if text:
         return None
     return _refusal(engine, here, b"") if engine.ending(here, at) is None else None
 
 
-def _refusal(engine: Reference, config: Config, byte: bytes) -> Refusal:
-    shown = f"`{byte.decode('utf-8', 'replace')}`" if byte else "the end"
+def _refusal(engine: Reference, config: Config, rest: bytes) -> Refusal:
+    shown = f"`{one_line(rest.decode('utf-8', 'replace')[:1])}`" if rest else "the end"
     for thread in config.threads:
         found = _by_rule(engine, thread, shown)
         if found is not None:
@@ -80,11 +81,11 @@ def _by_rule(engine: Reference, thread: Thread, shown: str) -> Refusal | None:
 def _allowed(field: Field, thread: Thread) -> str:
     match thread.lex:
         case Numeral() as lex if lex.allowed is not None:
-            return describe(field, lex.allowed)
+            return shown_values(field, lex.allowed).brief
         case Day() as lex if lex.allowed is not None:
-            return describe(field, (lex.allowed,))
+            return shown_values(field, (lex.allowed,)).brief
         case Word() as lex if lex.allowed is not None:
-            return " or ".join(field.words[word] for word in lex.allowed)
+            return word_values(field, lex.allowed).brief
         case Stack() as lex if lex.region is not None:
             return "an expression whose value the rules allow"
         case _:
@@ -114,6 +115,6 @@ def _expected(engine: Reference, config: Config) -> Iterator[str]:
     for thread in config.threads:
         possible = engine.bytes_of(thread.node)
         if len(possible) <= SHOWN:
-            yield from (f"`{chr(byte)}`" for byte in possible)
+            yield from (f"`{one_line(chr(byte))}`" for byte in possible)
         elif thread.lex is not None and possible and len(possible) < 32:
             yield "a digit" if possible[0] >= 0x30 else "a number"
