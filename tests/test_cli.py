@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 import rulec
-from rulec.cli import app, verify
+from rulec.cli import app
+from rulec.cli import traces as trace_files
 from rulec.compiler import load_pack, load_vocabulary
 
 RECEIPT = '''\
@@ -285,7 +286,7 @@ def test_verify_reads_lines_as_they_come(receipt, tmp_path, monkeypatch):
         result = run("verify", receipt, file)
         assert result.exit_code == 0
         assert shown in result.output
-    monkeypatch.setattr(verify, "LONGEST", 200)
+    monkeypatch.setattr(trace_files, "LONGEST", 200)
     file.write_bytes(good + b"\n" + b"x" * 5_000 + b"\n\xff\xfe\n" + good + b"\n" + b"y" * 201)
     result = run("verify", receipt, file, "--format", "json")
     assert result.exit_code == 1

@@ -1,0 +1,112 @@
+"""Files of traces: JSON lines, or one trace as it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, BinaryIO, TypeAlias
+
+import typer
+
+from rulec.cli.console import given, misuse
+from rulec.cli.request import Digits, Inputs, RequestError, exact_inputs, parse_json
+
+TracesFile: TypeAlias = Annotated[
+    Path,
+    typer.Argument(metavar="TRACES", help="JSON lines with a trace each; - reads stdin."),
+]
+FieldOption: TypeAlias = Annotated[
+    str, typer.Option("--field", help="The member of a line that holds the trace.")
+]
+PlainOption: TypeAlias = Annotated[
+    bool, typer.Option("--plain", help="The whole file is one trace, byte for byte.")
+]
+
+LONGEST = 1 << 24
+"""Bytes of a line, or of a plain file, that are read at most."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A trace and its own inputs, or why there is none; `read` counts the bytes so far."""
+
+    number: int
+    read: int
+    trace: bytes = b""
+    inputs: Inputs | None = None
+    error: str = ""
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a file; None for stdin. A path that is neither ends the verb."""
+    return None if str(given(path)) == "-" else path.stat().st_size
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file or stdin; what can't be opened ends the verb."""
+    if str(path) == "-":
+        return sys.stdin.buffer
+    try:
+        return path.open("rb")
+    except OSError as error:
+        misuse(f"{path}: {error.strerror}")
+
+
+def lines_of(stream: BinaryIO, field: str, *, plain: bool) -> Iterator[Line]:
+    """The traces of a file, one after the other; blank lines are none."""
+    return _whole(stream) if plain else _lines(stream, field)
+
+
+def _whole(stream: BinaryIO) -> Iterator[Line]:
+    trace = stream.read(LONGEST + 1)
+    if len(trace) > LONGEST:
+        yield Line(1, len(trace), error=f"the file is longer than {LONGEST:,} bytes")
+    else:
+        yield Line(1, len(trace), trace)
+
+
+def _lines(stream: BinaryIO, field: str) -> Iterator[Line]:
+    read = number = 0
+    while raw := stream.readline(LONGEST + 1):
+        number += 1
+        read += len(raw)
+        if len(raw) > LONGEST:
+            while rest := stream.readline(LONGEST):
+                read += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            yield Line(number, read, error=f"the line is longer than {LONGEST:,} bytes")
+            continue
+        text = raw.removeprefix(_BOM).strip() if number == 1 else raw.strip()
+        if not text:
+            continue
+        try:
+            trace, inputs = _parse(text, field)
+        except RequestError as error:
+            yield Line(number, read, error=str(error))
+        else:
+            yield Line(number, read, trace, inputs)
+
+
+def _parse(raw: bytes, field: str) -> tuple[bytes, Inputs | None]:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"byte {error.start + 1} of the line is not UTF-8") from None
+    record = parse_json(text)
+    if not isinstance(record, dict):
+        raise RequestError("a JSON object is expected")
+    if field not in record:
+        raise RequestError(f"there is no member `{field}`")
+    trace, inputs = record[field], record.get("with")
+    if not isinstance(trace, str) or isinstance(trace, Digits):
+        raise RequestError(f"the member `{field}` is no string")
+    if inputs is not None and not isinstance(inputs, dict):
+        raise RequestError("the member `with` is no object")
+    # A lone surrogate is no text; its bytes make the trace unparsed.
+    given_here = None if inputs is None else exact_inputs(inputs)
+    return trace.encode("utf-8", "surrogatepass"), given_here
