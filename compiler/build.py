@@ -31,6 +31,7 @@ from rulec.compiler.ops import (
     EndText,
     EndWord,
     Enough,
+    Guarded,
     ItemClose,
     ItemOpen,
     ListClose,
@@ -45,9 +46,10 @@ from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rulec.compiler.plan import Plan
+    from rulec.compiler.projection import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Builder:
     """Lays the control graph of a plan."""
 
     plan: Plan
+    guards: Mapping[Where, int]
     graph: Graph = field(default_factory=Graph)
     proses: list[Prose] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -147,9 +150,9 @@ class Builder:
             case checked.Sequence(parts):
                 return self._sequence(parts, into, then)
             case checked.Choice(options):
-                return self._choice(options, into, then)
+                return self._choice(element, options, into, then)
             case checked.Optional(body):
-                return self._choice((body, None), into, then)
+                return self._choice(element, (body, None), into, then)
             case checked.Repeat():
                 return self._repeat(element, into, then)
             case _:
@@ -193,16 +196,26 @@ class Builder:
 
         return self._entry(lay)
 
+    def _guarded(self, into: Instance, element: checked.Element, way: int) -> Program:
+        """The test of one way on from a choice."""
+        number = self.guards.get((id(into), id(element), way))
+        return () if number is None else (Guarded(number),)
+
     def _choice(
-        self, options: tuple[checked.Element | None, ...], into: Instance, then: Entry
+        self,
+        element: checked.Element,
+        options: tuple[checked.Element | None, ...],
+        into: Instance,
+        then: Entry,
     ) -> Entry:
         """One of the options; None is nothing at all."""
         written = [self.plan.written(option, into) for option in options]
         everything = frozenset().union(*written)
         entries = []
-        for option, own in zip(options, written, strict=True):
+        for way, (option, own) in enumerate(zip(options, written, strict=True)):
             entry = then if option is None else self._element(option, into, then)
-            entries.append((self._absent(everything - own), entry))
+            guard = self._guarded(into, element, way)
+            entries.append(((*guard, *self._absent(everything - own)), entry))
 
         def lay(after: Trailing) -> int:
             node = self.graph.node()
@@ -236,6 +249,8 @@ class Builder:
         register = self._counter() if counted else -1
         once: Program = (Count(register, element.high),) if counted else ()
         enough: Program = (Enough(register, element.low),) if element.low > 1 else ()
+        ending, going = (self._guarded(into, element, way) for way in range(2))
+        once, enough = (*once, *going), (*enough, *ending)
         loop = _Loop([], [], [], register, element.low, len(element.separator.encode()))
         outer = self.graph.pending
         if element.low > 1:
@@ -261,7 +276,7 @@ class Builder:
             loop.bodies.append(body(after))
             self.graph.exit(node, (*start, *once), body(after))
             if element.low == 0:
-                self.graph.exit(node, start, leave(after))
+                self.graph.exit(node, (*start, *ending), leave(after))
             return node
 
         return self._entry(lay)
@@ -290,25 +305,27 @@ class Builder:
         place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
         if place is None or isinstance(place, Nowhere):  # a way that leads to no end
             return self._entry(lambda _: self.graph.node())
+        begin = self.guards.get((id(into), id(slot), 0), -1)
         if not isinstance(place, Listed):
-            return self._place(place, then)
+            return self._place(place, begin, then)
         rules = self.plan.rules_folding((place.list,))
         closing: Program = (ItemClose(place.list), *((Check(rules),) if rules else ()))
-        item = self._place(place.item, self._through(closing, then))
+        item = self._place(place.item, begin, self._through(closing, then))
         return self._through((ItemOpen(place.list),), item)
 
-    def _place(self, place: Place, then: Entry) -> Entry:
+    def _place(self, place: Place, guard: int, then: Entry) -> Entry:
         match place:
             case Instance():
                 return self._opened(place, then)
             case Scalar(number):
-                return self._field(number, then)
+                return self._field(Begin(number, guard), then)
             case Nowhere():
                 return self._entry(lambda _: self.graph.node())
             case _:
                 return then
 
-    def _field(self, number: int, then: Entry) -> Entry:
+    def _field(self, begin: Begin, then: Entry) -> Entry:
+        number = begin.field
         spec = self.plan.fields[number]
         end: Program = (Check(spec.rules),) if spec.rules else ()
         type_ = self.layout.types[number]
@@ -317,40 +334,39 @@ class Builder:
                 behind = NUMBER if self._watch is None else self._behind
                 inner = self._inner
                 return self._entry(
-                    once(lambda: self._numeric(number, type_, end, then(behind), inner))
+                    once(lambda: self._numeric(begin, type_, end, then(behind), inner))
                 )
             case "word":
-                return self._word(number, spec, end, then)
+                return self._word(begin, spec, end, then)
             case "text":
-                return self._text(number, type_, end, then)
+                return self._text(begin, type_, end, then)
             case "prose":
                 return self._prose(number, type_, end, then)
             case _:
                 assert_never(spec.kind)
 
     def _numeric(
-        self, number: int, type_: checked.ScalarType, end: Program, target: int, inner: bool
+        self, begin: Begin, type_: checked.ScalarType, end: Program, target: int, inner: bool
     ) -> int:
+        spec = self.plan.fields[begin.field]
+        steered = self.plan.steered(spec)
         match type_:
             case checked.ExprType():
-                bound = (
-                    expressions.LONGEST if self.plan.steered(self.plan.fields[number]) else 1
-                )
+                bound = expressions.LONGEST if steered else 1
                 return expressions.expression(
-                    self.graph, number, end, target, bound, inner=inner
+                    self.graph, begin, end, target, bound, inner=inner
                 )
             case checked.FractionType():
-                return numbers.fraction(self.graph, number, end, target)
+                return numbers.fraction(self.graph, begin.field, end, target)
             case checked.DateType():
-                return numbers.date(self.graph, number, end, target)
+                return numbers.date(self.graph, begin, end, target)
             case checked.PercentType():
                 target = self._pattern(PERCENT_SIGN, self._entry(lambda _: target))(NOTHING)
-        spelling = spelling_of(type_, self.plan.fields[number])
-        spec = self.plan.fields[number]
-        bound = longest_number(spec) if self.plan.steered(spec) else shortest_number(spec)
-        return numbers.number(self.graph, spelling, number, end, target, bound)
+        spelling = spelling_of(type_, spec)
+        bound = longest_number(spec) if steered else shortest_number(spec)
+        return numbers.number(self.graph, spelling, begin, end, target, bound)
 
-    def _word(self, number: int, spec: Field, end: Program, then: Entry) -> Entry:
+    def _word(self, begin: Begin, spec: Field, end: Program, then: Entry) -> Entry:
         dfa, words = literals_dfa([word.encode() for word in spec.words])
 
         def laid() -> int:
@@ -362,14 +378,15 @@ class Builder:
                         ops = (StepWord(reachable[state]),) if spec.rules else ()
                         self.graph.edge(node, 1 << byte, ops, nodes[state])
             for state, word in words.items():
-                self.graph.exit(nodes[state], (EndWord(number, word), *end), then(NOTHING))
+                self.graph.exit(nodes[state], (EndWord(begin.field, word), *end), then(NOTHING))
             before = self.graph.node(weight=max(len(word.encode()) for word in spec.words))
-            self.graph.exit(before, (Begin(number),), nodes[0])
+            self.graph.exit(before, (begin,), nodes[0])
             return before
 
         return self._entry(once(laid))
 
-    def _text(self, number: int, type_: checked.ScalarType, end: Program, then: Entry) -> Entry:
+    def _text(self, begin: Begin, type_: checked.ScalarType, end: Program, then: Entry) -> Entry:
+        number = begin.field
         regex = type_.regex if isinstance(type_, checked.TextType) else None
         dfa = regex_dfa(regex) if regex is not None else Dfa(((-1,) * 256,), frozenset())
         keep = self.plan.fields[number].keep
@@ -379,7 +396,7 @@ class Builder:
         def laid() -> int:
             first = self.graph.automaton(dfa, take, closing, then(NOTHING))
             before = self.graph.node()
-            self.graph.exit(before, (Begin(number),), first)
+            self.graph.exit(before, (begin,), first)
             return before
 
         return self._entry(once(laid))

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from rulec.compiler import machine, ops, regions, terms
+from rulec.compiler import conditions, machine, ops, polynomial, regions, terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ LONGEST = 400
 
 _TYPES: dict[str, Callable[..., Any]] = {
     made.__name__: made
-    for module in (machine, ops, regions, terms)
+    for module in (machine, ops, regions, terms, conditions, polynomial)
     for made in vars(module).values()
     if isinstance(made, type) and is_dataclass(made)
 }

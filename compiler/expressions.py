@@ -15,7 +15,7 @@ _BLANK = 1 << ord(" ")
 
 
 def expression(
-    graph: Graph, field: int, end: Program, target: int, longest: int, *, inner: bool = False
+    graph: Graph, begin: Begin, end: Program, target: int, longest: int, *, inner: bool = False
 ) -> int:
     """The nodes of an `expr` that takes `longest` bytes at most; returns the node before it.
 
@@ -27,9 +27,9 @@ def expression(
         below = levels[depth - 1] if depth else None
         level.connect(above, below)
         if inner or depth == 0:
-            level.end((EndExpr(field, inner), *end), target)
+            level.end((EndExpr(begin.field, inner), *end), target)
     before = graph.node(weight=longest)
-    graph.exit(before, (Begin(field),), levels[0].operand)
+    graph.exit(before, (begin,), levels[0].operand)
     return before
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from rulec.compiler.conditions import Formula, Quotient
     from rulec.compiler.ops import Program
     from rulec.compiler.regions import Region
     from rulec.compiler.terms import Exact, Fold, Gap, Term
@@ -108,7 +109,8 @@ class Folding:
     """How a list is folded: `body` of every item goes into `register`.
 
     A `late` body also reads fields written behind the list: the register then holds the items
-    themselves, and they are folded when all is known.
+    themselves, and they are folded when all is known. `scale` is the one in which its value is
+    whole, 0 where there is none.
     """
 
     function: Fold
@@ -117,6 +119,7 @@ class Folding:
     body: Term
     register: int
     late: bool = False
+    scale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,20 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What must hold so that all that follows can be completed.
+
+    The variables of `formula` are registers, in units of the last digit that they can show
+    (see `rulec.compiler.names`), and `quotients`, which are computed in their order. Of the
+    list that the fold `distinct` gathers (-1: none), a field holds no value twice.
+    """
+
+    formula: Formula = ()
+    quotients: tuple[Quotient, ...] = ()
+    distinct: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A value of the request, in a register."""
 
@@ -179,7 +196,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The whole: one deterministic byte machine with registers."""
+    """The whole: one deterministic byte machine with registers.
+
+    The guard `begins` must hold of the values of a request (-1: any).
+    """
 
     name: str
     version: str
@@ -193,4 +213,6 @@ class Machine:
     parameters: tuple[Parameter, ...]
     labels: tuple[str, ...]
     watches: tuple[Watch, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    begins: int = -1
     digest: str = field(default="", compare=False)

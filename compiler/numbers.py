@@ -32,11 +32,11 @@ class Spelling:
 
 
 def number(
-    graph: Graph, spelling: Spelling, field: int, end: Program, target: int, longest: int
+    graph: Graph, spelling: Spelling, begin: Begin, end: Program, target: int, longest: int
 ) -> int:
     """The nodes of a number that takes `longest` bytes at most; returns the node before it."""
     made = _Digits(graph, spelling, longest)
-    return made.lay(field, (EndNumber(field), *end), target)
+    return made.lay(begin, (EndNumber(begin.field), *end), target)
 
 
 class _Digits:
@@ -48,7 +48,7 @@ class _Digits:
         self._spelling = spelling
         self._point = -1
 
-    def lay(self, field: int, end: Program, target: int) -> int:
+    def lay(self, begin: Begin, end: Program, target: int) -> int:
         graph, spelling = self._graph, self._spelling
         start, zero = self._node(), self._node()
         if spelling.fraction:
@@ -61,7 +61,7 @@ class _Digits:
             self._begin(sign, zero, first)
         self._end(zero, end, target)
         before = graph.node(weight=self._longest)
-        graph.exit(before, (Begin(field),), start)
+        graph.exit(before, (begin,), start)
         return before
 
     def _node(self) -> int:
@@ -139,15 +139,15 @@ def fraction(graph: Graph, field: int, end: Program, target: int) -> int:
     return before
 
 
-def date(graph: Graph, field: int, end: Program, target: int) -> int:
+def date(graph: Graph, begin: Begin, end: Program, target: int) -> int:
     """The nodes of `YYYY-MM-DD`."""
     node = graph.node()
-    graph.exit(node, (EndDate(field), *end), target)
+    graph.exit(node, (EndDate(begin.field), *end), target)
     for position in reversed(range(10)):
         before = graph.node()
         values = 1 << ord("-") if position in (4, 7) else DIGITS
         graph.edge(before, values, (StepDate(position),), node)
         node = before
     entry = graph.node()
-    graph.exit(entry, (Begin(field),), node)
+    graph.exit(entry, (begin,), node)
     return entry

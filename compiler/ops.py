@@ -73,9 +73,20 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A field begins: compute what it may hold; dies where that is nothing."""
+    """A field begins: compute what it may hold; dies where that is nothing.
+
+    `guard` tells what leaves all that follows possible, -1 where nothing depends on it.
+    """
 
     field: int
+    guard: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Dies where what follows could not be completed."""
+
+    guard: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +235,7 @@ Op: TypeAlias = (
     | ListClose
     | Check
     | Begin
+    | Guarded
     | Step
     | EndNumber
     | EndOperand

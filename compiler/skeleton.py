@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from rulec.compiler import ops as m
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rulec.compiler.machine import Edge, Machine
     from rulec.compiler.ops import Program
@@ -41,6 +41,7 @@ _ALWAYS = (
     m.Letter,
     m.Enclosed,
     m.Enough,
+    m.Guarded,
 )
 
 
@@ -194,13 +195,17 @@ class Skeleton:
         """Whether some reading of a stance is reached whatever the registers hold."""
         return any(sure for _, sure in self.stances[number])
 
-    def cost(self, number: int) -> int:
-        """Bytes to the end from the cheapest certain posture that needs no register; or -1."""
-        costs = (self.machine.nodes[p.node] for p, sure in self.stances[number] if sure)
-        known = [
-            n.cost for n in costs if n.cost is not None and not n.pending and not n.lexical
-        ]
+    def cost(self, number: int, costs: Sequence[int]) -> int:
+        """The cheapest certain posture of a stance, by the `costs` of nodes; or -1.
+
+        Where nodes cost -1, registers decide.
+        """
+        known = [costs[p.node] for p, sure in self.stances[number] if sure and costs[p.node] >= 0]
         return min(known, default=-1)
+
+    def settled(self, number: int, costs: Sequence[int]) -> bool:
+        """Whether registers have no say in what a stance costs."""
+        return all(sure and costs[p.node] >= 0 for p, sure in self.stances[number])
 
 
 def _nodes(posture: Posture) -> Iterable[int]:

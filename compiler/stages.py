@@ -70,7 +70,9 @@ def _refused(code: str, message: str, span: Span) -> Built:
 
 
 def _laid(plan: Plan) -> Built:
-    builder = Builder(plan)
+    assigned = tiers.assign(plan)
+    tiered = assigned.tiered
+    builder = Builder(plan, assigned.places)
     start = builder.trace(plan.root)
     prefer_prose(builder.graph, builder.proses)
     builder.count_loops()
@@ -83,7 +85,6 @@ def _laid(plan: Plan) -> Built:
         shown = repr(twice.text.decode("utf-8", "replace"))
         return _refused("R0416", f"the text {shown} can be read in two ways", span)
     nodes, start, watches = merge_nodes(nodes, start, tuple(builder.watches))
-    tiered = tiers.assign(plan)
     machine = Machine(
         name=plan.ruleset.name,
         version=plan.ruleset.version,
@@ -92,7 +93,7 @@ def _laid(plan: Plan) -> Built:
         initial=tuple(plan.layout.initial),
         fields=plan.fields,
         lists=plan.lists,
-        folds=plan.folds,
+        folds=assigned.folds,
         rules=tuple(
             replace(rule, tier=tier.tier, steer=tier.steer)
             for rule, tier in zip(plan.rules, tiered, strict=True)
@@ -100,6 +101,8 @@ def _laid(plan: Plan) -> Built:
         parameters=tuple(plan.layout.parameters.values()),
         labels=tuple(builder.labels),
         watches=watches,
+        guards=assigned.guards,
+        begins=assigned.begins,
     )
     summaries = tuple(
         dict.fromkeys(

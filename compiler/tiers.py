@@ -1,38 +1,34 @@
 """Which rules masks can keep by themselves, and why the others are tested later.
 
-A rule is admitted, in file order, while the rules admitted so far stay *soluble by
-propagation*:
-
-- each either defines a field by fields written before it (`f == E`, `f ~= E`), bounds a
-  term, or speaks of one field alone;
-- a definition's values fit its field's digits, and their range becomes a bound on the
-  definition;
-- all bounds pull every free field the same way, so that one choice of the fields still to
-  come is the best one for all of them at once;
-- no two ways lead from one rule to another (the rules and their fields form a forest), so
-  that what propagation leaves open for a field is what all rules together leave open.
-
-Under these conditions no choice that is left open ever leaves a later field empty.
+Rules that share fields, lists or a choice are projected together. They are admitted in file
+order while the projection of all of them stays exact and is certified; the others are tested
+when their last field closes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from rulec.compiler import certificates
+from rulec.compiler.accumulate import measure
+from rulec.compiler.conditions import TRUE, Unfit
+from rulec.compiler.guards import GuardBook
+from rulec.compiler.lower import deep_folds
+from rulec.compiler.names import Names
+from rulec.compiler.plan import deep_registers
+from rulec.compiler.projection import Projection, Where
+from rulec.compiler.steering import definitions, steered
 from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from rulec.compiler.machine import Rule
+    from rulec.compiler.machine import Folding, Guard
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Term
-from rulec.compiler.soluble import System, Unfit
-from rulec.compiler.steering import (
-    definitions,
-    steered,
-)
+
+PROVEN = "every choice left open can be completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +40,154 @@ class Tiered:
     steer: Term
 
 
-def assign(plan: Plan) -> tuple[Tiered, ...]:
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The tiers of all rules, and the guards that keep the rules of the tier `mask`.
+
+    `places` tells which guard stands where, `begins` which one a request must meet; the folds
+    have the scales that guards count them in.
+    """
+
+    tiered: tuple[Tiered, ...]
+    folds: tuple[Folding, ...]
+    guards: tuple[Guard, ...]
+    places: Mapping[Where, int]
+    begins: int
+
+
+@dataclass(slots=True)
+class _Admission:
+    """Rules on their way to a tier."""
+
+    plan: Plan
+    names: Names
+    reasons: dict[int, str] = field(default_factory=dict)
+    _known: dict[frozenset[int], Projection | Unfit] = field(default_factory=dict)
+
+    def projected(self, rules: Iterable[int]) -> Projection | Unfit:
+        """The certified projection of rules taken together, or why there is none."""
+        wanted = frozenset(rules)
+        if wanted not in self._known:
+            self._known[wanted] = self._project(wanted)
+        return self._known[wanted]
+
+    def _project(self, rules: frozenset[int]) -> Projection | Unfit:
+        projection = Projection(self.names.copied(), rules)
+        try:
+            projection.run()
+            certificates.certify(projection)
+        except Unfit as reason:
+            return reason
+        return projection
+
+    def admitted(self, rules: Sequence[int]) -> list[int]:
+        """The rules, in file order, that masks can keep together."""
+        kept = list(rules)
+        while kept and isinstance(self.projected(kept), Unfit):
+            first = self._first_unfit(kept)
+            reason = self.projected(kept[: first + 1])
+            self.reasons[kept[first]] = str(reason)
+            del kept[first]
+        return kept
+
+    def _first_unfit(self, rules: list[int]) -> int:
+        """The place of the first rule that can't be kept beside those before it."""
+        fit, unfit = 0, len(rules)
+        while unfit - fit > 1:
+            middle = (fit + unfit) // 2
+            if isinstance(self.projected(rules[:middle]), Unfit):
+                unfit = middle
+            else:
+                fit = middle
+        return unfit - 1
+
+
+def assign(plan: Plan) -> Assignment:
     """The tier of every rule."""
+    names = Names(plan)
+    measure(names)
+    admission = _Admission(plan, names)
+    groups = _admitted(admission, _connected(plan))
+    kept = {rule for group in groups for rule in group}
     meanings = definitions(plan)
-    steers = [steered(rule.term, meanings, plan) for rule in plan.rules]
-    admitted: list[tuple[Rule, Term]] = []
-    tiered: dict[int, Tiered] = {}
-    for number in _file_order(plan):
-        rule, steer = plan.rules[number], steers[number]
+    tiered: list[Tiered] = []
+    for number, rule in enumerate(plan.rules):
+        steer = steered(rule.term, meanings, plan)
         if rule.tier == "audit":
-            tiered[number] = Tiered("audit", "the author asked for it", rule.term)
-            continue
-        reason = "it reads a field that may be absent" if rule.unsure else ""
-        reason = reason or _unfit(plan, [*admitted, (rule, steer)])
-        if reason:
-            tiered[number] = Tiered("commit", reason, steer)
+            tiered.append(Tiered("audit", "the author asked for it", rule.term))
+        elif number in kept:
+            tiered.append(Tiered("mask", PROVEN, steer))
         else:
-            admitted.append((rule, steer))
-            tiered[number] = Tiered("mask", "every choice left open can be completed", steer)
-    return tuple(tiered[number] for number in range(len(plan.rules)))
+            tiered.append(Tiered("commit", admission.reasons[number], steer))
+    return _assignment(admission, groups, tuple(tiered))
 
 
-def _file_order(plan: Plan) -> list[int]:
-    places = [source.span.start for source in plan.sources]
-    return sorted(range(len(places)), key=lambda number: (places[number], number))
+def _assignment(
+    admission: _Admission, groups: list[list[int]], tiered: tuple[Tiered, ...]
+) -> Assignment:
+    projections = [admission.projected(group) for group in groups]
+    book = GuardBook(admission.plan)
+    for projection in projections:
+        if isinstance(projection, Projection):
+            book.add(projection)
+    scales = admission.names.scales
+    folds = tuple(replace(f, scale=scales.get(f.register, 0)) for f in admission.plan.folds)
+    return Assignment(tiered, folds, *book.finish())
+
+
+def _admitted(admission: _Admission, groups: list[list[int]]) -> list[list[int]]:
+    """The admitted rules of each group; groups that guard one choice become one."""
+    while True:
+        kept = [group for group in map(admission.admitted, groups) if group]
+        joined = _joined(admission, kept)
+        if len(joined) == len(kept):
+            return kept
+        groups = joined
+
+
+def _joined(admission: _Admission, groups: list[list[int]]) -> list[list[int]]:
+    owner: dict[Where, int] = {}
+    group_of = list(range(len(groups)))
+    for number, group in enumerate(groups):
+        projection = admission.projected(group)
+        for where, way in projection.ways.items() if isinstance(projection, Projection) else ():
+            if way != TRUE:
+                other = owner.setdefault(where[:2] + (0,), number)
+                old, new = group_of[number], group_of[other]
+                group_of = [new if held == old else held for held in group_of]
+    made: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        made.setdefault(group_of[number], []).extend(group)
+    return [_in_order(admission.plan, group) for group in made.values()]
+
+
+def _connected(plan: Plan) -> list[list[int]]:
+    """The rules that steer, in groups that share fields or lists; each in file order."""
+    owner: dict[int, int] = {}
+    group_of = list(range(len(plan.rules)))
+    for number, rule in enumerate(plan.rules):
+        for register in _touched(plan, rule.term) if rule.tier != "audit" else ():
+            other = owner.setdefault(register, number)
+            old, new = group_of[number], group_of[other]
+            if old != new:
+                group_of = [new if held == old else held for held in group_of]
+    made: dict[int, list[int]] = {}
+    for number, rule in enumerate(plan.rules):
+        if rule.tier != "audit":
+            made.setdefault(group_of[number], []).append(number)
+    return [_in_order(plan, group) for group in made.values()]
+
+
+def _touched(plan: Plan, term: Term) -> frozenset[int]:
+    found = set(deep_registers(term, plan.folds))
+    found -= {p.register for p in plan.layout.parameters.values()}
+    for number in deep_folds(term, plan.folds):
+        found.add(plan.folds[number].register)
+    return frozenset(found)
+
+
+def _in_order(plan: Plan, group: Iterable[int]) -> list[int]:
+    return sorted(group, key=lambda number: (plan.sources[number].span.start, number))
 
 
 def complaints(plan: Plan, tiered: Sequence[Tiered]) -> tuple[Diagnostic, ...]:
@@ -85,11 +205,3 @@ def complaints(plan: Plan, tiered: Sequence[Tiered]) -> tuple[Diagnostic, ...]:
         )
     )
 
-
-def _unfit(plan: Plan, rules: list[tuple[Rule, Term]]) -> str:
-    """Why these rules together can't be kept by masks; empty where they can."""
-    try:
-        System(plan).check([steer for _, steer in rules])
-    except Unfit as reason:
-        return str(reason)
-    return ""

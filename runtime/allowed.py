@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,8 @@ from rulec.compiler.lower import deep_folds
 from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.terms import START, Gap, Term, Value
-from rulec.runtime.numerals import Allowed, runs
+from rulec.runtime.guards import Guards, value_of
+from rulec.runtime.numerals import Allowed, meet, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +31,7 @@ class Rules:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        numeric = (f for f in machine.fields if f.kind not in ("word", "text", "prose"))
+        numeric = [f for f in machine.fields if f.kind not in ("word", "text", "prose")]
         self._domains = {f.register: f.domain for f in numeric}
         self._domains.update(
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
@@ -40,6 +42,15 @@ class Rules:
             deep_registers(rule.steer, machine.folds) for rule in machine.rules
         )
         self._reads = {f.register: self._seen(self._beside[f.register]) for f in machine.fields}
+        self._free = {
+            f.register: tuple(
+                runs(f.domain, digits + f.shift) for digits in range(f.least, f.most + 1)
+            )
+            for f in numeric
+            if f.kind != "expr"
+        }
+        self.guards = Guards(machine)
+        self._guarded = [self.guards.reads(number) for number in range(len(machine.guards))]
 
     def _neighbours(self, field: Field) -> tuple[int, ...]:
         """The rules that can bear on a field, those that do so through most others first."""
@@ -74,11 +85,18 @@ class Rules:
         """The rules that can bear on a field."""
         return self._beside[field.register]
 
-    def seen(self, field: Field, regs: Sequence[Any]) -> tuple[Any, ...]:
+    def seen(self, field: Field, regs: Sequence[Any], guard: int) -> tuple[Any, ...]:
         """The values on which a field's allowed set depends."""
-        return tuple(regs[register] for register in self._reads[field.register])
+        reads = self._reads[field.register] if self._tried(field) else ()
+        own = self._guarded[guard] if guard >= 0 else ()
+        return tuple(regs[register] for register in (*reads, *own))
 
     def hopeless(self, regs: Sequence[Any]) -> bool:
+        """Whether the values of a request leave no trace that keeps the rules."""
+        begins = self.machine.begins
+        return (begins >= 0 and not self.guards.holds(begins, regs)) or self._broken(regs)
+
+    def _broken(self, regs: Sequence[Any]) -> bool:
         """Whether the values of a request break a rule before anything is written."""
         given = {parameter.register for parameter in self.machine.parameters}
         return any(
@@ -162,48 +180,52 @@ class Rules:
 
     # --- sets ---
 
-    def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
-        """The numbers that a numeric or date field may hold; all empty where none is left."""
-        for chosen in self._chosen(field):
-            allowed = self._numbers(field, regs, chosen)
-            if any(allowed):
-                return allowed
-        return tuple(() for _ in range(field.least, field.most + 1))
+    def numbers(self, field: Field, regs: Sequence[Any], guard: int) -> Allowed:
+        """The numbers that a numeric or date field may hold; all empty where none is left.
 
-    def regions(self, field: Field, regs: Sequence[Any]) -> tuple[Region | None, ...]:
+        What masks keep is told by the guard. Other rules narrow that, but never to nothing.
+        """
+        kept = self._free[field.register]
+        if guard >= 0:
+            kept = self.guards.numbers(guard, field, regs)
+        if not self._tried(field):
+            return kept
+        allowed = self._numbers(field, regs, self._beside[field.register])
+        both = tuple(meet(*pair) for pair in zip(kept, allowed, strict=False))
+        return both if any(both) else kept
+
+    def regions(
+        self, field: Field, regs: Sequence[Any], guard: int
+    ) -> tuple[Region | None, ...]:
         """Where the value of an expression may have to lie, the strictest demand first.
 
         None, the last, demands nothing: it stands where masks keep no rule of the field.
         """
+        kept = regions.EVERYTHING if guard < 0 else self.guards.region(guard, field, regs)
         found: list[Region | None] = []
-        for chosen in self._chosen(field):
-            try:
-                left = self._narrowed(regs, chosen).region(field.register)
-            except Impossible:
-                continue
-            if left:
-                found.append(left)
-        kept = any(self.machine.rules[n].tier == "mask" for n in self.beside(field))
-        return (*found,) if kept else (*found, None)
+        if self._tried(field):
+            with suppress(Impossible):
+                left = self._narrowed(regs, self._beside[field.register])
+                found.append(regions.intersect(left.region(field.register), kept))
+        found.append(kept)
+        needed = any(self.machine.rules[n].tier == "mask" for n in self.beside(field))
+        return (*filter(None, found), *(() if needed else (None,)))
 
-    def words(self, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
+    def words(self, field: Field, regs: Sequence[Any], guard: int) -> tuple[int, ...]:
         """The words that a field may hold."""
-        self.seen(field, regs)
-        for chosen in self._chosen(field):
-            fitting = tuple(
-                number
-                for number, word in enumerate(field.words)
-                if self._holds(field, regs, word, chosen)
-            )
-            if fitting:
-                return fitting
-        return ()
-
-    def _chosen(self, field: Field) -> tuple[tuple[int, ...], ...]:
-        """All rules that steer; and those alone that masks keep, should nothing be left."""
+        kept = tuple(range(len(field.words)))
+        if guard >= 0:
+            kept = self.guards.words(guard, field, regs)
+        if not self._tried(field):
+            return kept
+        self.seen(field, regs, guard)
         beside = self._beside[field.register]
-        kept = tuple(n for n in beside if self.machine.rules[n].tier == "mask")
-        return (beside, kept) if kept != beside else (beside,)
+        fitting = (n for n in kept if self._holds(field, regs, field.words[n], beside))
+        return tuple(fitting) or kept
+
+    def _tried(self, field: Field) -> bool:
+        """Whether a rule that is tested later can bear on a field."""
+        return any(self.machine.rules[n].tier == "commit" for n in self._beside[field.register])
 
     def _narrowed(self, regs: Sequence[Any], chosen: Iterable[int]) -> Narrower:
         machine = self.machine
@@ -286,11 +308,6 @@ class Rules:
             for number in chosen
             if number in field.rules
         )
-
-
-def value_of(field: Field, word: str) -> str | bool:
-    """What a word means: itself, or a truth value."""
-    return word == "true" if field.words == ("true", "false") else word
 
 
 def _conjuncts(term: Term) -> tuple[Term, ...]:

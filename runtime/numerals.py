@@ -79,6 +79,26 @@ def _common(step: Fraction, offset: Fraction) -> tuple[int, int] | None:
     return a // shared, (b + count * a) // scale
 
 
+def meet(left: Runs, right: Runs) -> Runs:
+    """The numbers in both."""
+    met = (_met(a, b) for a in left for b in right)
+    return tuple(run for run in met if run is not None)
+
+
+def _met(a: Run, b: Run) -> Run | None:
+    """The common members of two strides, by the Chinese remainder theorem."""
+    low, high = max(a.low, b.low), min(a.high, b.high)
+    shared = gcd(a.step, b.step)
+    if (b.low - a.low) % shared:
+        return None
+    rounds = (b.low - a.low) // shared * pow(a.step // shared, -1, b.step // shared)
+    step = a.step // shared * b.step
+    start = a.low + a.step * (rounds % (b.step // shared))
+    low += (start - low) % step
+    high -= (high - start) % step
+    return Run(low, high, step) if low <= high else None
+
+
 def hits(members: Runs, low: int, high: int) -> bool:
     """Whether a member lies between `low` and `high`."""
     for run in members:

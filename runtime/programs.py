@@ -108,6 +108,7 @@ class Programs:
             m.ListClose: self._list_close,
             m.Check: self._check,
             m.Begin: self._begin,
+            m.Guarded: self._guarded,
             m.Step: self._step,
             m.EndNumber: self._end_number,
             m.EndOperand: _end_operand,
@@ -188,6 +189,12 @@ class Programs:
         frame.marks = (Mark(number, -1, verdict, start, end, regs, lex), frame.marks)
         return True
 
+    def _guarded(self, frame: Frame, op: m.Guarded) -> bool:
+        """Whether a choice leaves all that follows possible; watches may leave it undone."""
+        if not self.guarded or frame.observer:
+            return True
+        return self.rules.guards.holds(op.guard, frame.regs)
+
     # --- fields ---
 
     def _begin(self, frame: Frame, op: m.Begin) -> bool:
@@ -195,36 +202,38 @@ class Programs:
         guarded = self.guarded and not frame.observer
         match field.kind:
             case "number" | "date":
-                return self._begin_number(frame, op.field, field, guarded)
+                return self._begin_number(frame, op, field, guarded)
             case "fraction":
                 frame.lex = Numeral(op.field, frame.at)
             case "expr":
-                return self._begin_expr(frame, op.field, field, guarded)
+                return self._begin_expr(frame, op, field, guarded)
             case "word":
-                words = self.rules.words(field, frame.regs) if guarded and field.rules else None
+                words = None
+                if guarded and field.rules:
+                    words = self.rules.words(field, frame.regs, op.guard)
                 frame.lex = Word(op.field, frame.at, words)
                 return words is None or words != ()
             case _:
                 frame.lex = Written(op.field, frame.at)
         return True
 
-    def _begin_expr(self, frame: Frame, number: int, field: Field, guarded: bool) -> bool:
+    def _begin_expr(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
         """The strictest demand on its value that the expression can be brought to."""
         demands: tuple[Region | None, ...] = (None,)
         if guarded and field.rules:
-            demands = self.rules.regions(field, frame.regs)
+            demands = self.rules.regions(field, frame.regs, op.guard)
         for region in demands:
-            frame.lex = Stack(number, frame.at, region)
+            frame.lex = Stack(op.field, frame.at, region)
             if region is None or stack.completable(frame.lex, "operand"):
                 return True
         return False
 
-    def _begin_number(self, frame: Frame, number: int, field: Field, guarded: bool) -> bool:
-        allowed = self.rules.numbers(field, frame.regs) if guarded else None
+    def _begin_number(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
+        allowed = self.rules.numbers(field, frame.regs, op.guard) if guarded else None
         if field.kind == "date":
-            frame.lex = Day(number, frame.at, None if allowed is None else allowed[0])
+            frame.lex = Day(op.field, frame.at, None if allowed is None else allowed[0])
         else:
-            frame.lex = Numeral(number, frame.at, allowed)
+            frame.lex = Numeral(op.field, frame.at, allowed)
         return allowed is None or any(allowed)
 
     def _step(self, frame: Frame, op: m.Step) -> bool:

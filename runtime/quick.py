@@ -30,22 +30,26 @@ class Remembered(Rules):
         super().__init__(machine)
         self._known: OrderedDict[Any, Any] = OrderedDict()
 
-    def numbers(self, field: Field, regs: Sequence[Any]) -> Allowed:
+    def numbers(self, field: Field, regs: Sequence[Any], guard: int) -> Allowed:
         """The numbers that a field may hold, computed once for equal registers."""
-        key = "n", field.register, *self.seen(field, regs)
-        found: Allowed = self._once(key, super().numbers, field, regs)
+        key = "n", field.register, guard, *self.seen(field, regs, guard)
+        found: Allowed = self._once(key, super().numbers, field, regs, guard)
         return found
 
-    def regions(self, field: Field, regs: Sequence[Any]) -> tuple[Region | None, ...]:
+    def regions(
+        self, field: Field, regs: Sequence[Any], guard: int
+    ) -> tuple[Region | None, ...]:
         """Where an expression's value may have to lie, computed once for equal registers."""
-        key = "r", field.register, *self.seen(field, regs)
-        found: tuple[Region | None, ...] = self._once(key, super().regions, field, regs)
+        key = "r", field.register, guard, *self.seen(field, regs, guard)
+        found: tuple[Region | None, ...] = self._once(
+            key, super().regions, field, regs, guard
+        )
         return found
 
-    def _once(self, key: Any, made: Any, field: Field, regs: Sequence[Any]) -> Any:
+    def _once(self, key: Any, made: Any, *given: Any) -> Any:
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = made(field, regs)
+            found = self._known[key] = made(*given)
             if len(self._known) > MOST_SETS:
                 self._known.popitem(last=False)
         return found

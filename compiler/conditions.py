@@ -1,0 +1,203 @@
+"""Conditions over integers as data: atoms, cells and formulas.
+
+An *atom* compares a polynomial with zero. A *cell* is a conjunction of atoms, a *block* a
+disjunction of cells, a *formula* a conjunction of blocks. No block at all is true; a block
+without cells is false.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import gcd
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from rulec.compiler.polynomial import Poly, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from rulec.compiler.polynomial import Range
+
+PRESENT = 1 << 20
+"""`PRESENT + r` is 1 where register *r* holds a value, 0 where it is absent."""
+
+QUOTIENT = 1 << 21
+"""Variables from here on are quotients, rounded down, of polynomials over other variables."""
+
+FRESH = 1 << 40
+"""Variables from here on stand for nothing that is written; no formula that is kept has them."""
+
+MOST_CELLS = 24
+"""Cells that a block may have while variables are eliminated."""
+
+Sign: TypeAlias = Literal["ge", "gt", "eq", "ne", "div"]
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """`poly ≥ 0`, `> 0`, `= 0`, `≠ 0`, or divisible by `modulus`; `rules` are its origins.
+
+    `> 0` stands for what has any number of digits; no formula that is kept has it.
+    """
+
+    sign: Sign
+    poly: Poly
+    modulus: int = 0
+    rules: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> tuple[Sign, Poly, int]:
+        """What it says, wherever it comes from."""
+        return self.sign, self.poly, self.modulus
+
+    def of(self, rules: Iterable[int]) -> Atom:
+        """The atom, which comes from these rules too."""
+        return replace(self, rules=tuple(sorted({*self.rules, *rules})))
+
+
+Cell: TypeAlias = tuple[Atom, ...]
+Block: TypeAlias = tuple[Cell, ...]
+Formula: TypeAlias = tuple[Block, ...]
+
+TRUE: Formula = ()
+FALSE: Formula = ((),)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """The variable `name` is `top` divided by `bottom`, which is positive, rounded down."""
+
+    name: int
+    top: Poly
+    bottom: Poly
+
+    @property
+    def atoms(self) -> Cell:
+        """What makes it that."""
+        rest = self.top - self.bottom * Poly(((1, (self.name,)),))
+        return Atom("ge", rest), Atom("ge", self.bottom - number(1) - rest)
+
+
+class Unfit(Exception):
+    """Why a condition has no exact projection; `rules` are those it comes from."""
+
+    def __init__(self, reason: str, rules: Iterable[int] = ()) -> None:
+        super().__init__(reason)
+        self.rules = frozenset(rules)
+
+
+class TooMany(Exception):
+    """A condition falls into more cases than the machine looks at."""
+
+
+def at_least(poly: Poly, low: Poly | int = 0) -> Atom:
+    """`poly ≥ low`."""
+    return Atom("ge", poly - (number(low) if isinstance(low, int) else low))
+
+
+def at_most(poly: Poly, high: Poly | int = 0) -> Atom:
+    """`poly ≤ high`."""
+    return Atom("ge", (number(high) if isinstance(high, int) else high) - poly)
+
+
+def equal(poly: Poly, other: Poly | int = 0) -> Atom:
+    """`poly = other`."""
+    return Atom("eq", poly - (number(other) if isinstance(other, int) else other))
+
+
+def variables(formula: Formula) -> frozenset[int]:
+    """The variables of a formula."""
+    return frozenset().union(*(block_variables(block) for block in formula))
+
+
+def block_variables(block: Block) -> frozenset[int]:
+    """The variables of a block."""
+    return frozenset().union(*(atom.poly.variables for cell in block for atom in cell))
+
+
+def settled(atom: Atom, bounds: Mapping[int, Range], whole: bool) -> Atom | bool:
+    """The atom in its simplest form, or its truth where the bounds tell it.
+
+    `whole` tells that every variable in it is an integer.
+    """
+    poly = atom.poly
+    if atom.sign == "div":
+        return _divides(atom)
+    if atom.sign == "gt":
+        raise Unfit("it compares strictly what has any number of digits", atom.rules)
+    content = poly.content
+    if whole and content > 1:
+        if poly.offset % content and atom.sign in ("eq", "ne"):
+            return atom.sign == "ne"
+        poly = poly.over(content)
+    low, high = poly.range(bounds)
+    if atom.sign == "ge":
+        if low is not None and low >= 0:
+            return True
+        if high is not None and high < 0:
+            return False
+    else:
+        if (low is not None and low > 0) or (high is not None and high < 0):
+            return atom.sign == "ne"
+        if poly.constant == 0:
+            return atom.sign == "eq"
+    if atom.sign != "ge" and poly.parts[-1][0] < 0:
+        poly = poly.times(-1)
+    return atom if poly is atom.poly else replace(atom, poly=poly)
+
+
+def _divides(atom: Atom) -> Atom | bool:
+    modulus = atom.modulus
+    parts = tuple((c % modulus, m) for c, m in atom.poly.parts if c % modulus)
+    poly = Poly(parts)
+    if poly.constant is not None:
+        return poly.constant == 0
+    common = gcd(modulus, poly.content)
+    if poly.offset % common:
+        return False  # what is left over is never divided
+    if common > 1:
+        poly, modulus = poly.over(common), modulus // common
+    if poly.parts[-1][0] * 2 > modulus:
+        poly = Poly(tuple(((-c) % modulus, m) for c, m in poly.parts))
+    return replace(atom, poly=poly, modulus=modulus)
+
+
+def conjoined(*formulas: Formula) -> Formula:
+    """All of the formulas."""
+    found: dict[tuple[object, ...], Block] = {}
+    for formula in formulas:
+        for block in formula:
+            key = _block_key(block)
+            found[key] = _both_rules(found[key], block) if key in found else block
+    return tuple(found.values())
+
+
+def _block_key(block: Block) -> tuple[object, ...]:
+    return tuple(tuple(atom.key for atom in cell) for cell in block)
+
+
+def _both_rules(one: Block, other: Block) -> Block:
+    return tuple(
+        tuple(a.of(b.rules) for a, b in zip(cell, twin, strict=True))
+        for cell, twin in zip(one, other, strict=True)
+    )
+
+
+def product(blocks: Iterable[Block]) -> Block:
+    """The conjunction of blocks as one block."""
+    cells: list[Cell] = [()]
+    for block in blocks:
+        cells = [(*cell, *other) for cell in cells for other in block]
+        if len(cells) > 8 * MOST_CELLS:
+            raise TooMany
+    return tuple(cells)
+
+
+def mapped(formula: Formula, change: Callable[[Poly], Poly]) -> Formula:
+    """The formula with every polynomial changed."""
+    return tuple(
+        tuple(
+            tuple(replace(atom, poly=change(atom.poly)) for atom in cell) for cell in block
+        )
+        for block in formula
+    )

@@ -1,0 +1,363 @@
+"""Projection of repeats: what must hold between the items of a list.
+
+Between two items there are two ways on, the end of the list and one more item. What must hold
+there is what one of them needs. Where rules sum the items up, that is told by how much the
+items still to come can add, and how many they can be; elsewhere it is found step by step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rulec.compiler.conditions import (
+    PRESENT,
+    Atom,
+    Cell,
+    Formula,
+    Unfit,
+    conjoined,
+    equal,
+    variables,
+)
+from rulec.compiler.eliminate import eliminate
+from rulec.compiler.flatten import Flattener
+from rulec.compiler.places import Instance, Listed, Scalar
+from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.projection import Projection, lists_in, rules_of
+from rulec.dsl import checked
+
+if TYPE_CHECKING:
+    from rulec.compiler.machine import Folding
+    from rulec.compiler.polynomial import Range
+
+MOST_ROUNDS = 6
+"""Steps in which what must hold between items is found."""
+
+MOST_GAPS = 8
+"""Numbers of items whose sums leave gaps between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A repeat, with the register that counts its items (-1 where none does)."""
+
+    element: checked.Repeat
+    into: Instance
+    count: int
+
+    @property
+    def enough(self) -> Cell:
+        """The list may end."""
+        if self.count < 0 or self.element.low == 0:
+            return ()
+        return (Atom("ge", variable(self.count) - number(self.element.low)),)
+
+    @property
+    def room(self) -> Cell:
+        """One more item may come."""
+        if self.count < 0 or self.element.high is None:
+            return ()
+        return (Atom("ge", number(self.element.high - 1) - variable(self.count)),)
+
+
+def repeated(
+    projection: Projection, element: checked.Repeat, into: Instance, after: Formula
+) -> Formula:
+    """What must hold before a repeat, given what must hold behind it."""
+    if element.high == 0:
+        return after
+    loop = Loop(element, into, _counter(projection, element, into))
+    carried = _carried(projection, element, into)
+    held = carried & variables_deep(projection, after)
+    if held and loop.count < 0 and (element.low > 1 or element.high is not None):
+        raise Unfit("how many items its list has isn't counted by the list", rules_of(after))
+    here = after
+    summed = bool(held) and _only_sums(projection, held)
+    if summed:
+        here = _future(projection, loop, after, held)
+    for _ in range(MOST_ROUNDS):
+        more = projection.element(element.body, into, here)
+        closed = _either(projection, loop, after, more)
+        if closed == here or summed:
+            break
+        here = closed
+    else:
+        reason = "what its items leave to those behind them is found by no few steps"
+        raise Unfit(reason, rules_of(here, more))
+    projection.decide("item", element, into, here, [after, more])
+    first = here
+    for list_ in lists_in(element, into):
+        first = projection.emptied(first, list_)
+    return first
+
+
+def _either(projection: Projection, loop: Loop, after: Formula, more: Formula) -> Formula:
+    return projection.joined([_within(after, loop.enough), _within(more, loop.room)])
+
+
+def _within(formula: Formula, cell: Cell) -> Formula:
+    return conjoined(formula, tuple(((atom,),) for atom in cell))
+
+
+def variables_deep(projection: Projection, formula: Formula) -> set[int]:
+    """The variables of a formula, those that its quotients depend on too."""
+    found = set(variables(formula))
+    quotients = projection.names.space.quotients
+    for name in sorted(quotients, reverse=True):
+        if name in found:
+            found |= quotients[name].top.variables | quotients[name].bottom.variables
+    return found
+
+
+def _counter(projection: Projection, element: checked.Repeat, into: Instance) -> int:
+    """The count of a list that has exactly one item in each round, or -1."""
+    for slot in _always(element.body):
+        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        if isinstance(place, Listed):
+            return projection.plan.lists[place.list].count
+    return -1
+
+
+def _always(element: checked.Element) -> list[checked.Slot]:
+    """The slots that are written once, whatever is chosen."""
+    match element:
+        case checked.Slot():
+            return [element]
+        case checked.Sequence(parts):
+            return [slot for part in parts for slot in _always(part)]
+        case _:
+            return []
+
+
+def _carried(projection: Projection, element: checked.Repeat, into: Instance) -> set[int]:
+    """The variables that an item changes for what comes behind it."""
+    plan, found = projection.plan, set[int]()
+    for list_ in lists_in(element, into):
+        found.add(plan.lists[list_].count)
+        for fold in plan.folds:
+            if fold.outer == list_:
+                found |= {fold.register, PRESENT + fold.register}
+    return found
+
+
+def _only_sums(projection: Projection, held: set[int]) -> bool:
+    counts = {list_.count for list_ in projection.plan.lists}
+    sums = {f.register for f in projection.plan.folds if f.function in ("sum", "count")}
+    return held <= sums | counts and not held <= counts
+
+
+def _future(
+    projection: Projection, loop: Loop, after: Formula, held: set[int]
+) -> Formula:
+    """The formula behind a list, with all that the items still to come may add."""
+    space = projection.names.space
+    folds = [fold for fold in projection.plan.folds if fold.register in held]
+    adds = {fold.register: _contribution(projection, loop, fold) for fold in folds}
+    if loop.count in held:
+        adds[loop.count] = (1, 1)
+    high = loop.element.high
+    rounds = space.fresh((0, high))
+    still = variable(rounds)
+    cell: list[Atom] = []
+    if loop.count >= 0:
+        written = variable(loop.count)
+        cell.append(Atom("ge", still + written - number(loop.element.low)))
+        if high is not None:
+            cell.append(Atom("ge", number(high) - still - written))
+    loose = [register for register, (low, most) in adds.items() if low != most]
+    for register, (low, most) in adds.items():
+        if low == most and low is not None:
+            more = variable(register) + still.times(low)
+            after = space.replaced(after, register, more)
+    ways = [_within(after, tuple(cell))]
+    for register in loose:
+        ways = [
+            part
+            for way in ways
+            for part in _summed(projection, way, register, adds[register], rounds, len(loose) > 1)
+        ]
+    return projection.joined([eliminate(space, way, rounds) for way in ways])
+
+
+def _summed(
+    projection: Projection,
+    formula: Formula,
+    register: int,
+    each: Range,
+    rounds: int,
+    several: bool,
+) -> list[Formula]:
+    """A sum with what `rounds` more items add, each between the ends of `each`."""
+    space = projection.names.space
+    total = space.fresh((None, None))
+    formula = space.replaced(formula, register, variable(register) + variable(total))
+    low, high = each
+    gaps = _gaps(low, high)
+    if gaps is None or (gaps and several):
+        raise Unfit("sums of its items leave more gaps than masks look at", rules_of(formula))
+    still, added = variable(rounds), variable(total)
+    ways: list[Formula] = []
+    for exact in range(gaps):
+        few = _within(formula, (equal(still, exact), *_between(added, each, number(exact))))
+        ways.append(few)
+    above = Atom("ge", still - number(gaps))
+    most = _within(formula, (above, *_between(added, each, still)))
+    ways.append(most)
+    return [eliminate(space, way, total) for way in ways]
+
+
+def _between(added: Poly, each: Range, still: Poly) -> Cell:
+    low, high = each
+    atoms: list[Atom] = []
+    if low is not None:
+        atoms.append(Atom("ge", added - still.times(low)))
+    if high is not None:
+        atoms.append(Atom("ge", still.times(high) - added))
+    if high is None and still.constant == 0:
+        atoms.append(equal(added))
+    return tuple(atoms)
+
+
+def _gaps(low: int | None, high: int | None) -> int | None:
+    """From how many items on their sums leave no gap to those of one more; None: too many."""
+    if low is None or low <= 0:
+        if high is None or high >= 0:
+            return 0
+        low, high = -high, None if low is None else -low
+    if high is None:
+        return 1
+    if high == low:
+        return 0
+    count = -(-(low - 1) // (high - low))
+    return count if count <= MOST_GAPS else None
+
+
+def _contribution(projection: Projection, loop: Loop, fold: Folding) -> Range:
+    """What one round of a repeat can add to a sum."""
+    return _added(projection, loop.element.body, loop.into, fold)
+
+
+def _added(
+    projection: Projection, element: checked.Element, into: Instance, fold: Folding
+) -> Range:
+    match element:
+        case checked.Sequence(parts):
+            ranges = [_added(projection, part, into, fold) for part in parts]
+            return _plus(*ranges)
+        case checked.Choice(options):
+            return _hull(*(_added(projection, option, into, fold) for option in options))
+        case checked.Optional(body):
+            return _hull((0, 0), _added(projection, body, into, fold))
+        case checked.Repeat(body, low, high):
+            each = _added(projection, body, into, fold)
+            return (
+                _times(each[0], low if (each[0] or 0) >= 0 else high),
+                _times(each[1], low if each[1] is not None and each[1] <= 0 else high),
+            )
+        case checked.Slot():
+            return _slot_adds(projection, element, into, fold)
+        case _:
+            return 0, 0
+
+
+def _slot_adds(
+    projection: Projection, slot: checked.Slot, into: Instance, fold: Folding
+) -> Range:
+    place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+    if not isinstance(place, Listed):
+        return (0, 0) if not isinstance(place, Instance) else _inside(projection, place, fold)
+    if place.list != fold.list:
+        item = place.item
+        return _inside(projection, item, fold) if isinstance(item, Instance) else (0, 0)
+    return _of_item(projection, place.item, fold)
+
+
+def _inside(projection: Projection, instance: Instance, fold: Folding) -> Range:
+    return _added(projection, instance.shape.body, instance, fold)
+
+
+def _of_item(projection: Projection, item: object, fold: Folding) -> Range:
+    """The hull of what an item adds, by the bounds of its fields and its own conditions."""
+    names = projection.names
+    if fold.function == "count":
+        home = names.plan.lists[fold.list].count
+        held = {o.truth for o in Flattener(names, -1, home).outcomes(fold.body)}
+        return (1, 1) if held == {True} else (0, 1)
+    spare = names.space.fresh((None, None))
+    try:
+        return _projected(projection, item, fold, spare)
+    except Unfit:
+        return _outer(projection, fold)
+
+
+def _outer(projection: Projection, fold: Folding) -> Range:
+    names = projection.names
+    home, scale = names.plan.lists[fold.list].count, names.scales.get(fold.register, 1)
+    ranges: list[Range] = []
+    for case in Flattener(names, -1, home).value(fold.body):
+        if case.gap is not None:
+            ranges.append((0, 0))
+            continue
+        top = case.top.times(scale // (case.bottom.constant or 1))
+        ranges.append(top.range(names.space.bounds))
+    return _hull(*ranges)
+
+
+def _projected(
+    projection: Projection, item: object, fold: Folding, spare: int
+) -> Range:
+    """The ends of what an item adds, its own rules and those of all items kept."""
+    names = projection.names
+    outer = _outer(projection, fold)
+    names.space.bounds[spare] = outer
+    quiet = Projection(names, projection.rules, items=projection.items)
+    home, scale = names.plan.lists[fold.list].count, names.scales.get(fold.register, 1)
+    ways: list[Formula] = []
+    for case in Flattener(names, -1, home).value(fold.body):
+        top = case.top.times(scale // (case.bottom.constant or 1))
+        adds = equal(variable(spare), top if case.gap is None else 0)
+        ways.append(_within((), (*case.cell, adds)))
+    after = conjoined(projection.joined(ways), quiet.of_items(fold.list))
+    if isinstance(item, Instance):
+        before = quiet.instance(item, after)
+    elif isinstance(item, Scalar):
+        before = quiet.scalar(names.plan.fields[item.field], (0, 0, 0), after)
+    else:
+        return outer
+    low, high = outer
+    for block in before:
+        for atom in block[0] if len(block) == 1 else ():
+            parts = atom.poly.split(spare)
+            if parts is None or atom.sign != "ge" or parts[1].constant is None:
+                continue
+            slope, rest = parts[0].constant, parts[1].constant
+            if slope is not None and slope > 0:
+                low = max(-(rest // slope), low if low is not None else -(rest // slope))
+            elif slope:
+                high = min(rest // -slope, high if high is not None else rest // -slope)
+    return low, high
+
+
+def _plus(*ranges: Range) -> Range:
+    lows, highs = [r[0] for r in ranges], [r[1] for r in ranges]
+    return (
+        None if None in lows else sum(end for end in lows if end is not None),
+        None if None in highs else sum(end for end in highs if end is not None),
+    )
+
+
+def _hull(*ranges: Range) -> Range:
+    lows, highs = [r[0] for r in ranges], [r[1] for r in ranges]
+    return (
+        None if None in lows else min((end for end in lows if end is not None), default=0),
+        None if None in highs else max((end for end in highs if end is not None), default=0),
+    )
+
+
+def _times(end: int | None, count: int | None) -> int | None:
+    if end == 0 or count == 0:
+        return 0
+    return None if end is None or count is None else end * count
+
+

@@ -1,0 +1,130 @@
+"""What the registers of a plan are as variables of conditions.
+
+A number is counted in units of the last digit that its field can show, a date in days, a word
+by its place among the words of its field. The register of the digits shown stands for the unit
+of the last digit that *is* shown. An expression is any rational.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import lcm
+from typing import TYPE_CHECKING
+
+from rulec.compiler import regions
+from rulec.compiler.conditions import PRESENT
+from rulec.compiler.places import DIGITS
+from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.space import Space
+
+if TYPE_CHECKING:
+    from rulec.compiler.machine import Field, Kind
+    from rulec.compiler.plan import Plan
+    from rulec.compiler.polynomial import Range
+    from rulec.compiler.regions import Region
+
+SCALED: tuple[Kind, ...] = ("number", "date", "expr")
+
+
+@dataclass(slots=True)
+class Names:
+    """The variables of a plan, in a space of their own."""
+
+    plan: Plan
+    space: Space = field(default_factory=Space)
+    fields: dict[int, Field] = field(default_factory=dict)
+    words: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    scales: dict[int, int] = field(default_factory=dict)
+    units: dict[int, int] = field(default_factory=dict)
+    texts: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.fields:
+            return
+        for spec in self.plan.fields:
+            self.fields[spec.register] = spec
+            self._add(spec.register, spec.kind, spec.domain, spec.words)
+            if spec.kind == "number":
+                self.scales[spec.register] = scale_of(spec)
+                self.space.bounds[spec.register] = _units(spec.domain, scale_of(spec))
+                widest = 10 ** (spec.most - spec.least)
+                self.units[spec.digits] = spec.most + spec.shift
+                self.space.bounds[spec.digits] = (1, widest)
+        for parameter in self.plan.layout.parameters.values():
+            register = parameter.register
+            self._add(register, parameter.kind, parameter.domain, parameter.words)
+        for list_ in self.plan.lists:
+            self.scales[list_.count] = 1
+            self.space.bounds[list_.count] = (0, list_.high)
+
+    def copied(self) -> Names:
+        """The same names in a space of their own."""
+        return replace(self, space=self.space.copied())
+
+    def _add(self, register: int, kind: Kind, domain: Region, words: tuple[str, ...]) -> None:
+        self.space.bounds[PRESENT + register] = (0, 1)
+        match kind:
+            case "word":
+                self.words[register] = words
+                self.space.bounds[register] = (0, len(words) - 1)
+            case "number" | "date":
+                step = domain[0].step if domain else Fraction(1)
+                scale = step.denominator if step else 1
+                self.scales[register] = scale
+                self.space.bounds[register] = _units(domain, scale)
+            case "expr":
+                self.scales[register] = 1
+                self.space.bounds[register] = (None, None)
+                self.space.dense.add(register)
+            case _:
+                self.texts.add(register)
+
+    def value(self, register: int) -> tuple[Poly, int] | None:
+        """A number as a polynomial over a scale; None where it is none."""
+        scale = self.scales.get(register)
+        return None if scale is None else (variable(register), scale)
+
+    def unit(self, digits: int) -> Poly:
+        """What the last digit shown stands for, in units of the last that can be shown."""
+        low, high = self.space.bounds[digits]
+        return number(1) if low == high else variable(digits)
+
+    def fold(self, number_: int, scale: int, bounds: Range) -> None:
+        """Note the scale and the bounds of a fold's register."""
+        register = self.plan.folds[number_].register
+        self.scales[register] = scale
+        self.space.bounds[register] = bounds
+        self.space.bounds[PRESENT + register] = (0, 1)
+
+    def may_lack(self, register: int, home: int) -> bool:
+        """Whether a field may be absent where a rule, by a register beside it, is not."""
+        return self.plan.layout.may_lack(register, home)
+
+
+def scale_of(spec: Field) -> int:
+    """Units of a number field's last digit in 1."""
+    return int(10 ** (spec.most + spec.shift)) if spec.kind == "number" else 1
+
+
+def _units(domain: Region, scale: int) -> Range:
+    if not domain:
+        return 1, 0
+    low, high = regions.lowest(domain), regions.highest(domain)
+    return (
+        None if low is None else int(low * scale),
+        None if high is None else int(high * scale),
+    )
+
+
+def oversize(spec: Field) -> bool:
+    """Whether a field has values that only fewer digits than its most can show."""
+    if spec.kind != "number" or spec.least == spec.most:
+        return False
+    low, high = _units(spec.domain, scale_of(spec))
+    return max(abs(low or 0), abs(high or 0)) > DIGITS
+
+
+def common_scale(scales: list[int]) -> int:
+    """The scale in which all of some values are whole."""
+    return lcm(1, *scales)

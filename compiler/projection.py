@@ -1,0 +1,405 @@
+"""Projection: what each choice of a trace must keep, so that the rest can still be written.
+
+The trace is gone through from its end to its beginning. Behind every element stands a formula
+over what is written before it: the condition under which rules still hold once everything
+behind has been chosen well. A field is eliminated from the formula behind it; a branch, one
+more item and the end of a list each have the formula of what would follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from typing_extensions import assert_never
+
+from rulec.compiler import terms
+from rulec.compiler.accumulate import Accumulator
+from rulec.compiler.conditions import (
+    PRESENT,
+    TRUE,
+    Formula,
+    TooMany,
+    Unfit,
+    block_variables,
+    conjoined,
+    variables,
+)
+from rulec.compiler.eliminate import eliminate
+from rulec.compiler.flatten import Flattener
+from rulec.compiler.names import oversize
+from rulec.compiler.places import DIGITS, Instance, Listed, Nowhere, Place, Scalar
+from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.steering import conjuncts
+from rulec.compiler.support import slots
+from rulec.dsl import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rulec.compiler.machine import Field
+    from rulec.compiler.names import Names
+    from rulec.compiler.plan import Plan
+    from rulec.compiler.terms import Term
+
+Where: TypeAlias = tuple[int, int, int]
+"""A place of the trace: an instance, an element in it, and which of its ways is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice: what must hold before it, and what must hold of each way on.
+
+    `kind` is "field", "branch" or "item"; a field has one way, over `register` too.
+    """
+
+    kind: str
+    name: str
+    before: Formula
+    ways: tuple[Formula, ...]
+    register: int = -1
+
+
+@dataclass(slots=True)
+class Projection:
+    """The projection of some rules of a plan, taken together."""
+
+    names: Names
+    rules: frozenset[int]
+    fields: dict[Where, Formula] = field(default_factory=dict)
+    ways: dict[Where, Formula] = field(default_factory=dict)
+    decisions: dict[Where, Decision] = field(default_factory=dict)
+    distinct: dict[int, int] = field(default_factory=dict)
+    distinct_places: dict[Where, int] = field(default_factory=dict)
+    items: dict[int, list[tuple[int, Term]]] = field(default_factory=dict)
+    start: Formula = TRUE
+    watched: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        """What is projected."""
+        return self.names.plan
+
+    def run(self) -> None:
+        """Project everything. Raises `Unfit`."""
+        self.start = self.instance(self.plan.root, TRUE)
+        for watching in self.plan.layout.watching.values():
+            for _, instance in watching:
+                self.watched = True
+                self.instance(instance, TRUE)
+                self.watched = False
+
+    # --- rules ---
+
+    def _own(self, instance: Instance) -> Formula:
+        """The rules of an instance; those of all items go to the lists."""
+        found: list[Formula] = []
+        for rule in instance.rules:
+            if rule not in self.rules:
+                continue
+            done = self.plan.rules[rule].done
+            flattener = Flattener(self.names, rule, done)
+            found += [
+                flattener.kept(part)
+                for part in self._apart(rule, self.plan.rules[rule].term)
+            ]
+        return conjoined(*found)
+
+    def _apart(self, rule: int, term: Term) -> Iterator[Term]:
+        """The conditions of a rule, but for those on every item of a list."""
+        for part in conjuncts(term):
+            if not isinstance(part, terms.Folded):
+                yield part
+                continue
+            fold = self.plan.folds[part.fold]
+            if fold.late:
+                raise Unfit("it reads a field that is written behind its list", {rule})
+            if fold.function in ("all", "sorted", "distinct"):
+                self.items.setdefault(fold.list, []).append((rule, part))
+            else:
+                yield part
+
+    def of_items(self, list_: int) -> Formula:
+        """What every item of a list must keep."""
+        found: list[Formula] = []
+        queue = list(self.items.get(list_, ()))
+        for rule, part in queue:  # grows while it is gone through
+            fold = self.plan.folds[part.fold] if isinstance(part, terms.Folded) else None
+            flattener = Flattener(self.names, rule, self.plan.lists[list_].count)
+            if fold is None:
+                found.append(flattener.kept(part))
+            elif fold.list != list_:
+                self.items.setdefault(fold.list, []).append((rule, part))
+            elif fold.function == "all":
+                queue += [(rule, inner) for inner in conjuncts(fold.body)]
+            elif fold.function == "sorted":
+                found.append(Accumulator(self.names, rule).in_order(fold))
+            else:
+                self._distinct(rule, part.fold)
+        return conjoined(*found)
+
+    def _distinct(self, rule: int, number_: int) -> None:
+        body = self.plan.folds[number_].body
+        if not isinstance(body, terms.Read) or body.register in self.names.texts:
+            raise Unfit("whether enough values are left that differ isn't known", {rule})
+        if self.distinct.setdefault(body.register, number_) != number_:
+            raise Unfit("its values must differ in two ways", {rule})
+
+    # --- shapes ---
+
+    def instance(self, instance: Instance, after: Formula) -> Formula:
+        """What must hold before an instance, given what must hold behind it."""
+        own = self._own(instance)
+        return self.element(instance.shape.body, instance, conjoined(after, own))
+
+    def element(
+        self, element: checked.Element, into: Instance, after: Formula
+    ) -> Formula:
+        """What must hold before an element, given what must hold behind it."""
+        match element:
+            case checked.Literal() | checked.Pattern() | checked.Cut():
+                return after
+            case checked.Slot():
+                return self._slot(element, into, after)
+            case checked.Sequence(parts):
+                for part in reversed(parts):
+                    after = self.element(part, into, after)
+                return after
+            case checked.Choice(options):
+                return self._choice(element, options, into, after)
+            case checked.Optional(body):
+                return self._choice(element, (body, None), into, after)
+            case checked.Repeat():
+                from rulec.compiler.loops import repeated
+
+                return repeated(self, element, into, after)
+            case _:
+                assert_never(element)
+
+    def _choice(
+        self,
+        element: checked.Element,
+        options: tuple[checked.Element | None, ...],
+        into: Instance,
+        after: Formula,
+    ) -> Formula:
+        written = [self.plan.written(option, into) for option in options]
+        everything = frozenset().union(*written)
+        found: list[Formula] = []
+        for option, own in zip(options, written, strict=True):
+            behind = after
+            for gone in sorted(everything - own):
+                behind = self._put(behind, PRESENT + self.plan.fields[gone].register, 0)
+            behind = self._unwritten(behind, [o for o in options if o is not option], into)
+            found.append(behind if option is None else self.element(option, into, behind))
+        before = self.joined(found)
+        self.decide("branch", element, into, before, found)
+        return before
+
+    def _unwritten(
+        self, formula: Formula, options: Iterable[checked.Element | None], into: Instance
+    ) -> Formula:
+        """Lists that stand in other branches stay empty."""
+        for option in options:
+            if option is not None:
+                for list_ in lists_in(option, into):
+                    formula = self.emptied(formula, list_)
+        return formula
+
+    def emptied(self, formula: Formula, list_: int) -> Formula:
+        """The formula before the first item of a list."""
+        formula = self._put(formula, self.plan.lists[list_].count, 0)
+        for fold in self.plan.folds:
+            if fold.outer == list_:
+                formula = self._put(formula, PRESENT + fold.register, 0)
+                if fold.function in ("sum", "count"):
+                    formula = self._put(formula, fold.register, 0)
+        return formula
+
+    def _put(self, formula: Formula, name: int, value: int) -> Formula:
+        return self.names.space.replaced(formula, name, number(value))
+
+    def decide(
+        self,
+        kind: str,
+        element: checked.Element,
+        into: Instance,
+        before: Formula,
+        ways: list[Formula],
+    ) -> None:
+        """Note a choice; a way is tested for what the formula before it doesn't tell."""
+        for place, way in enumerate(ways):
+            own = tuple(block for block in way if block not in before)
+            self.ways[id(into), id(element), place] = own
+        where = (id(into), id(element), -1)
+        self.decisions[where] = Decision(kind, into.path, before, tuple(ways))
+
+    def joined(self, formulas: list[Formula]) -> Formula:
+        """One of the formulas. Raises `Unfit`."""
+        try:
+            return self.names.space.joined(formulas)
+        except TooMany as error:
+            raise Unfit("it falls into too many cases", rules_of(*formulas)) from error
+
+    # --- fields ---
+
+    def _slot(self, slot: checked.Slot, into: Instance, after: Formula) -> Formula:
+        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        where = (id(into), id(slot), 0)
+        if not isinstance(place, Listed):
+            return self._place(place, where, after)
+        for number_ in Accumulator.order(self.plan, place.list):
+            after = Accumulator(self.names).updated(after, number_)
+        after = conjoined(after, self.of_items(place.list))
+        before = self._place(place.item, where, after)
+        count = self.plan.lists[place.list].count
+        return self.names.space.replaced(before, count, variable(count) + number(1))
+
+    def _place(self, place: Place | None, where: Where, after: Formula) -> Formula:
+        match place:
+            case Instance():
+                return self.instance(place, after)
+            case Scalar(number_):
+                return self.scalar(self.plan.fields[number_], where, after)
+            case Listed() | Nowhere() | None:
+                return after
+            case _:
+                assert_never(place)
+
+    def scalar(self, spec: Field, where: Where, after: Formula) -> Formula:
+        after = self._put(after, PRESENT + spec.register, 1)
+        if spec.kind in ("text", "prose", "fraction"):
+            return after
+        after = self._settled(after, spec.register)
+        own = self._about(spec, after)
+        self._alone(spec, own)
+        self.fields[where] = own
+        if spec.register in self.distinct:
+            self.distinct_places[where] = self.distinct[spec.register]
+        if not own:
+            return after
+        if spec.kind == "expr" and not self.watched:
+            _writable(self.names, spec, own)
+        before = self._eliminated(spec, after)
+        self.decisions[where] = Decision(
+            "field", f"{spec.shape}.{spec.name}", before, (after,), spec.register
+        )
+        return before
+
+    def _settled(self, formula: Formula, register: int) -> Formula:
+        """The formula without what can only be computed once the field is written."""
+        for part in self.names.space.depending(register):
+            if part in variables(formula):
+                formula = eliminate(self.names.space, formula, part)
+        return formula
+
+    def _about(self, spec: Field, formula: Formula) -> Formula:
+        own = {spec.register, spec.digits}
+        return tuple(block for block in formula if own & block_variables(block))
+
+    def _alone(self, spec: Field, own: Formula) -> None:
+        """A field whose values must differ is bound by nothing but constants."""
+        fold = self.distinct.get(spec.register)
+        if fold is None:
+            return
+        rules = rules_of(own)
+        if any(variables((block,)) != {spec.register} for block in own):
+            raise Unfit("a list that must be distinct is bound by other rules too", rules)
+        high = self.plan.lists[self.plan.folds[fold].list].high
+        low, most = self.names.space.bounds[spec.register]
+        if high is None or low is None or most is None or most - low + 1 < high:
+            raise Unfit("there may be fewer values than items that must be distinct", rules)
+        if own and not self._enough(spec.register, own, high):
+            raise Unfit("there may be fewer values than items that must be distinct", rules)
+
+    def _enough(self, register: int, own: Formula, high: int) -> bool:
+        """Whether constants leave enough values; the first ones of a long range are counted."""
+        low, most = self.names.space.bounds[register]
+        found = 0
+        for value in range(low or 0, min(most or 0, (low or 0) + 100 * high) + 1):
+            found += self._put(own, register, value) == TRUE
+            if found >= high:
+                return True
+        return False
+
+    def _eliminated(self, spec: Field, formula: Formula) -> Formula:
+        space = self.names.space
+        if spec.kind == "word":
+            each = [self._put(formula, spec.register, n) for n in range(len(spec.words))]
+            return self.joined(each)
+        near = spec.digits in variables(formula)
+        if not near and not oversize(spec):
+            return eliminate(space, formula, spec.register)
+        own = self._about(spec, formula)
+        shown = range(spec.most - spec.least, -1, -1)
+        if near and self._only_near(spec, own):
+            shown = range(spec.most - spec.least, spec.most - spec.least - 1, -1)
+        return self.joined([self._shown(spec, formula, 10**exponent) for exponent in shown])
+
+    def _only_near(self, spec: Field, own: Formula) -> bool:
+        """Whether the coarsest digits leave all open that finer ones do."""
+        unit = 10 ** (spec.most - spec.least)
+        ends = self.names.space.bounds[spec.register]
+        if any(end is not None and end % unit for end in ends):
+            return False
+        return all(
+            spec.digits in atom.poly.variables for block in own for cell in block for atom in cell
+        )
+
+    def _shown(self, spec: Field, formula: Formula, unit: int) -> Formula:
+        """The formula without the field, if its last digit shown stands for `unit`."""
+        space = self.names.space
+        low, high = space.bounds[spec.register]
+        fresh = space.fresh(
+            (
+                -DIGITS if low is None else max(-DIGITS, -(-low // unit)),
+                DIGITS if high is None else min(DIGITS, high // unit),
+            )
+        )
+        formula = space.replaced(formula, spec.digits, number(unit))
+        formula = space.replaced(formula, spec.register, variable(fresh).times(unit))
+        return eliminate(space, formula, fresh)
+
+
+def _writable(names: Names, spec: Field, own: Formula) -> None:
+    """An expression can be brought to any value that a quotient of literals shows."""
+    for block in own:
+        for cell in block:
+            for atom in cell:
+                slope, rest = atom.poly.split(spec.register) or (Poly(), Poly())
+                low, high = rest.range(names.space.bounds)
+                factor = slope.constant
+                if rest.constant is not None and _holds_zero(atom.sign, rest.constant):
+                    continue
+                known = low is not None and high is not None and factor is not None
+                if not known or max(-(low or 0), high or 0, abs(factor or 0)) > DIGITS:
+                    reason = "its value may be none that an expression can be brought to"
+                    raise Unfit(reason, atom.rules)
+
+
+def _holds_zero(sign: str, rest: int) -> bool:
+    return rest >= 0 if sign == "ge" else rest == 0
+
+
+def rules_of(*formulas: Formula) -> frozenset[int]:
+    """The rules that formulas come from."""
+    return frozenset(
+        rule
+        for formula in formulas
+        for block in formula
+        for cell in block
+        for atom in cell
+        for rule in atom.rules
+    )
+
+
+def lists_in(element: checked.Element, into: Instance) -> list[int]:
+    """The lists of an instance that have slots in an element."""
+    found: list[int] = []
+    for slot in slots(element):
+        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        if isinstance(place, Listed):
+            found.append(place.list)
+        elif isinstance(place, Instance):
+            found += lists_in(place.shape.body, place)
+    return found

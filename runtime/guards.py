@@ -1,0 +1,374 @@
+"""Guards at work: what a choice must keep so that all that follows can be completed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from math import gcd
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rulec.compiler import regions
+from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.names import scale_of
+from rulec.compiler.places import DIGITS
+from rulec.compiler.terms import Gap
+from rulec.runtime.numerals import Allowed, Run, Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rulec.compiler.conditions import Atom, Cell, Formula
+    from rulec.compiler.machine import Field, Guard, Machine, Parameter
+    from rulec.compiler.polynomial import Poly
+    from rulec.compiler.regions import Region
+
+Number = int | Fraction
+
+
+class Span(NamedTuple):
+    """The numbers from `low` to `high` (None: no end) that are `offset` modulo `step`."""
+
+    low: Number | None = None
+    high: Number | None = None
+    step: int = 1
+    offset: int = 0
+    excluded: tuple[Number, ...] = ()
+
+
+class Guards:
+    """The guards of one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._readers: dict[int, Callable[[Any], Number]] = {}
+        for field in machine.fields:
+            self._readers[field.register] = _reader(field)
+            self._readers[field.digits] = _unit(field.most + field.shift)
+        for parameter in machine.parameters:
+            self._readers[parameter.register] = _reader_of(parameter)
+        for fold in machine.folds:
+            self._readers[fold.register] = _scaled(fold.scale or 1)
+
+    def reads(self, number: int) -> frozenset[int]:
+        """The registers on which a guard depends."""
+        guard = self.machine.guards[number]
+        polys = [q.top for q in guard.quotients] + [q.bottom for q in guard.quotients]
+        polys += [a.poly for block in guard.formula for cell in block for a in cell]
+        names = frozenset().union(*(poly.variables for poly in polys))
+        own = {name % PRESENT for name in names if name < QUOTIENT}
+        if guard.distinct >= 0:
+            own.add(self.machine.folds[guard.distinct].register)
+        return frozenset(own)
+
+    def holds(self, number: int, regs: Sequence[Any]) -> bool:
+        """Whether a guard lets a choice through."""
+        guard = self.machine.guards[number]
+        return _Values(self._readers, regs, guard).holds(guard.formula)
+
+    def numbers(self, number: int, field: Field, regs: Sequence[Any]) -> Allowed:
+        """The numbers that a guard leaves open for a field, for each count of digits shown."""
+        guard = self.machine.guards[number]
+        found: list[Runs] = []
+        for shown in range(field.least, field.most + 1):
+            unit = 10 ** (field.most - shown)
+            values = _Values(self._readers, regs, guard, {field.digits: unit})
+            runs = [
+                run
+                for span in values.spans(guard.formula, field.register, unit)
+                for run in _runs(span, field, unit)
+            ]
+            found.append(self._differing(guard, field, regs, unit, _merged(runs)))
+        return tuple(found)
+
+    def _differing(
+        self, guard: Guard, field: Field, regs: Sequence[Any], unit: int, runs: Runs
+    ) -> Runs:
+        """Without the values that the items before have."""
+        if guard.distinct < 0:
+            return runs
+        held = regs[self.machine.folds[guard.distinct].register]
+        scale = scale_of(field)
+        seen = {v * scale / unit for v in held if isinstance(v, Fraction)} if held else set()
+        whole = sorted(int(v) for v in seen if v.denominator == 1)
+        return tuple(part for run in runs for part in _without(run, whole))
+
+    def region(self, number: int, field: Field, regs: Sequence[Any]) -> Region:
+        """Where a guard lets the value of an expression lie."""
+        guard = self.machine.guards[number]
+        values = _Values(self._readers, regs, guard)
+        spans = values.spans(guard.formula, field.register, 1, whole=False)
+        return regions.simplify(
+            piece
+            for span in spans
+            for piece in regions.interval(_exact(span.low), _exact(span.high))
+        )
+
+    def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
+        """The words that a guard lets a field be."""
+        guard = self.machine.guards[number]
+        found: list[int] = []
+        taken = () if guard.distinct < 0 else regs[self.machine.folds[guard.distinct].register]
+        for place, word in enumerate(field.words):
+            values = _Values(self._readers, regs, guard, {field.register: place})
+            if values.holds(guard.formula) and value_of(field, word) not in (taken or ()):
+                found.append(place)
+        return tuple(found)
+
+
+def value_of(field: Field, word: str) -> str | bool:
+    """What a word means: itself, or a truth value."""
+    return word == "true" if field.words == ("true", "false") else word
+
+
+class _Values:
+    """The values of variables, each computed when it is first asked for."""
+
+    def __init__(
+        self,
+        readers: dict[int, Callable[[Any], Number]],
+        regs: Sequence[Any],
+        guard: Guard,
+        fixed: dict[int, Number] | None = None,
+    ) -> None:
+        self._readers = readers
+        self._regs = regs
+        self._quotients = guard.quotients
+        self._known: dict[int, Number] = dict(fixed or {})
+
+    def __getitem__(self, name: int) -> Number:
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._read(name)
+        return known
+
+    def _read(self, name: int) -> Number:
+        if name >= QUOTIENT:
+            quotient = self._quotients[name - QUOTIENT]
+            bottom = self.value(quotient.bottom)
+            return self.value(quotient.top) // bottom if bottom > 0 else 0
+        if name >= PRESENT:
+            held = self._regs[name - PRESENT]
+            return int(held is not Gap.ABSENT and held != ())
+        held = self._regs[name]
+        if isinstance(held, Gap):
+            return 0  # told apart by its presence, or not written yet
+        reader = self._readers.get(name)
+        return int(held) if reader is None else reader(held)
+
+    def value(self, poly: Poly) -> Number:
+        total: Number = 0
+        for factor, monomial in poly.parts:
+            part: Number = factor
+            for name in monomial:
+                part *= self[name]
+            total += part
+        return total
+
+    def holds(self, formula: Formula) -> bool:
+        return all(
+            any(all(self._holds(atom) for atom in cell) for cell in block) for block in formula
+        )
+
+    def _holds(self, atom: Atom) -> bool:
+        return _is(atom, self.value(atom.poly))
+
+    def spans(
+        self, formula: Formula, name: int, unit: int, *, whole: bool = True
+    ) -> Iterator[Span]:
+        """The values of a variable, in units, with which a formula holds."""
+        for cells in product(*formula):
+            span: Span | None = Span()
+            for cell in cells:
+                span = self._cell(cell, name, unit, span, whole) if span else None
+            if span is not None:
+                yield span
+
+    def _cell(
+        self, cell: Cell, name: int, unit: int, span: Span | None, whole: bool
+    ) -> Span | None:
+        for atom in cell:
+            if span is None:
+                return None
+            slope, rest = self._split(atom.poly, name)
+            if slope == 0:
+                span = span if _is(atom, rest) else None
+            else:
+                span = _narrowed(span, atom, slope * unit, rest, whole)
+        return span
+
+    def _split(self, poly: Poly, name: int) -> tuple[Number, Number]:
+        slope: Number = 0
+        rest: Number = 0
+        for factor, monomial in poly.parts:
+            part: Number = factor
+            own = False
+            for variable in monomial:
+                if variable == name:
+                    own = True
+                else:
+                    part *= self[variable]
+            if own:
+                slope += part
+            else:
+                rest += part
+        return slope, rest
+
+
+def _is(atom: Atom, value: Number) -> bool:
+    match atom.sign:
+        case "ge":
+            return value >= 0
+        case "eq":
+            return value == 0
+        case "ne":
+            return value != 0
+        case _:
+            return value % atom.modulus == 0
+
+
+def _narrowed(span: Span, atom: Atom, slope: Number, rest: Number, whole: bool) -> Span | None:
+    """What `slope · x + rest` leaves of a span."""
+    match atom.sign:
+        case "ge":
+            return _bound(span, slope, rest, whole)
+        case "eq":
+            value = Fraction(-rest) / slope
+            if whole and value.denominator != 1:
+                return None
+            exact: Number = int(value) if whole else value
+            return _at_least(_at_most(span, exact), exact)
+        case "ne":
+            value = Fraction(-rest) / slope
+            return span._replace(excluded=(*span.excluded, value))
+        case _:
+            return _strided(span, int(slope), int(rest), atom.modulus)
+
+
+def _bound(span: Span, slope: Number, rest: Number, whole: bool) -> Span | None:
+    if slope > 0:
+        low = -(rest // slope) if whole else Fraction(-rest) / slope
+        return _at_least(span, low)
+    high = rest // -slope if whole else Fraction(rest) / -slope
+    return _at_most(span, high)
+
+
+def _at_least(span: Span | None, low: Number) -> Span | None:
+    if span is None or (span.high is not None and span.high < low):
+        return None
+    return span if span.low is not None and span.low >= low else span._replace(low=low)
+
+
+def _at_most(span: Span | None, high: Number) -> Span | None:
+    if span is None or (span.low is not None and span.low > high):
+        return None
+    return span if span.high is not None and span.high <= high else span._replace(high=high)
+
+
+def _strided(span: Span, slope: int, rest: int, modulus: int) -> Span | None:
+    """The members with which `slope · x + rest` is divisible by `modulus`."""
+    common = gcd(slope, modulus)
+    if rest % common:
+        return None
+    step = modulus // common
+    offset = -(rest // common) * pow(slope // common, -1, step) % step if step > 1 else 0
+    shared = gcd(span.step, step)
+    if (offset - span.offset) % shared:
+        return None
+    whole = span.step // shared * step
+    rounds = (offset - span.offset) // shared * pow(span.step // shared, -1, step // shared)
+    start = span.offset + span.step * (rounds % (step // shared))
+    return span._replace(step=whole, offset=start % whole)
+
+
+def _runs(span: Span, field: Field, unit: int) -> Iterable[Run]:
+    """A span within the field's own domain, as whole numbers of the last digit shown."""
+    scale = scale_of(field)
+    for piece in field.domain:
+        low = -DIGITS if piece.low is None else -(-int(piece.low * scale) // unit)
+        high = DIGITS if piece.high is None else int(piece.high * scale) // unit
+        low, high = max(low, -DIGITS), min(high, DIGITS)
+        low = low if span.low is None else max(low, int(span.low))
+        high = high if span.high is None else min(high, int(span.high))
+        low += (span.offset - low) % span.step
+        high -= (high - span.offset) % span.step
+        if low > high:
+            continue
+        whole = sorted({int(v) for v in span.excluded if v.denominator == 1})
+        yield from _without(Run(low, high, span.step), whole)
+
+
+def _without(run: Run, excluded: Sequence[int]) -> Iterator[Run]:
+    low = run.low
+    for value in excluded:
+        if low <= value <= run.high and (value - low) % run.step == 0:
+            if value - run.step >= low:
+                yield Run(low, value - run.step, run.step)
+            low = value + run.step
+    if low <= run.high:
+        yield Run(low, run.high, run.step)
+
+
+def _merged(runs: Iterable[Run]) -> Runs:
+    """Runs of one stride that touch become one."""
+    made: list[Run] = []
+    for run in sorted(runs, key=lambda run: (run.step, run.low % run.step, run.low)):
+        last = made[-1] if made else None
+        if (
+            last is not None
+            and last.step == run.step
+            and (run.low - last.low) % run.step == 0
+            and run.low <= last.high + run.step
+        ):
+            made[-1] = Run(last.low, max(last.high, run.high), run.step)
+        else:
+            made.append(run)
+    return tuple(sorted(made))
+
+
+def _exact(value: Number | None) -> Fraction | None:
+    return None if value is None else Fraction(value)
+
+
+def _reader(field: Field) -> Callable[[Any], Number]:
+    match field.kind:
+        case "word":
+            return _place_of(field.words)
+        case "number" | "date":
+            return _scaled(scale_of(field))
+        case _:
+            return _plain
+
+
+def _reader_of(parameter: Parameter) -> Callable[[Any], Number]:
+    if parameter.kind == "word":
+        return _place_of(parameter.words)
+    step = parameter.domain[0].step if parameter.domain else Fraction(1)
+    return _scaled(step.denominator if step else 1)
+
+
+def _plain(held: Any) -> Number:
+    return held if isinstance(held, int | Fraction) else 0
+
+
+def _scaled(scale: int) -> Callable[[Any], Number]:
+    def read(held: Any) -> Number:
+        if isinstance(held, tuple):  # a sorted list, of which the last item counts
+            held = held[-1] if held else 0
+        if not isinstance(held, int | Fraction):
+            return 0
+        value = held * scale
+        return int(value) if value.denominator == 1 else value
+
+    return read
+
+
+def _unit(most: int) -> Callable[[Any], Number]:
+    return lambda shown: 10 ** (most - int(shown))
+
+
+def _place_of(words: tuple[str, ...]) -> Callable[[Any], Number]:
+    def read(held: Any) -> Number:
+        word = ("true" if held else "false") if isinstance(held, bool) else held
+        return words.index(word) if word in words else -1
+
+    return read
