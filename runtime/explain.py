@@ -33,7 +33,7 @@ FEW = 24
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """A watch that may be under way in prose: what it is writing, and since which byte."""
+    """A watch that may be under way in prose, where in its shape, and since which byte."""
 
     path: tuple[str, ...]
     start: int
@@ -162,7 +162,7 @@ class Explainer:
             forced=self._forced(alone, at),
             ends=self._engine.ending(alone, at) is not None,
             openers=tuple(self._openers(thread.node)) if prose else (),
-            watching=tuple(self._watching(thread, len(opened))),
+            watching=tuple(dict.fromkeys(self._watching(thread, trail))),
         )
 
     def _after(self, config: Config, at: int) -> Iterator[tuple[int, Config]]:
@@ -238,14 +238,14 @@ class Explainer:
         texts = [number for number in entered if self.marked.parts[number].kind == "text"]
         return iter(texts[-1:])
 
-    def _watching(self, thread: Thread, depth: int) -> Iterator[Watching]:
+    def _watching(self, thread: Thread, trail: list[Mark]) -> Iterator[Watching]:
+        """The watches that have begun behind the reading's own trail."""
+        depth = len(path_of(self.marked.parts, trail))
         for _, threads in thread.subs:
             for sub in threads:
-                trail = in_order(sub.marks)
-                opened = open_parts(trail)
-                path = path_of(self.marked.parts, trail)
-                if len(opened) > depth:
-                    yield Watching(path, opened[depth].start)
+                own = in_order(sub.marks)
+                path = path_of(self.marked.parts, own)
+                yield Watching(path[depth:], own[len(trail)].start)
 
 
 def _length(lead: int) -> int:

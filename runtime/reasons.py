@@ -92,22 +92,22 @@ def _allowed(field: Field, thread: Thread) -> str:
             return ""
 
 
-def _responsible(engine: Reference, field: Field, thread: Thread) -> Iterator[int]:
-    """The rules without which more would be open, or that leave less open by themselves."""
-    if field.kind not in ("number", "date"):
-        yield from engine.rules.beside(field)
-        return
+def _responsible(engine: Reference, field: Field, thread: Thread) -> tuple[int, ...]:
+    """The rules without which more would be open; where none is, those that narrow it."""
     beside = engine.rules.beside(field)
+    if field.kind not in ("number", "date"):
+        return beside
     regs = thread.regs
     left = engine.rules.by_rules(field, regs, beside)
+    decisive = tuple(
+        rule
+        for rule in beside
+        if engine.rules.by_rules(field, regs, tuple(n for n in beside if n != rule)) != left
+    )
     whole = engine.rules.by_rules(field, regs, ())
-    for rule in beside:
-        others = tuple(other for other in beside if other != rule)
-        if (
-            engine.rules.by_rules(field, regs, others) != left
-            or engine.rules.by_rules(field, regs, (rule,)) != whole
-        ):
-            yield rule
+    return decisive or tuple(
+        rule for rule in beside if engine.rules.by_rules(field, regs, (rule,)) != whole
+    )
 
 
 def _expected(engine: Reference, config: Config) -> Iterator[str]:

@@ -125,12 +125,12 @@ def _entered(parts: Sequence[Part], number: int, held: list[_Level]) -> _Level:
     inner = slot.type.shape if isinstance(slot.type, ShapeType) else ""
     name = slot.name or (inner if shaped else one_line(slot.span.text))
     held[-1].counts[name] += 1
-    if _repeated(parts, number):
+    if repeated(parts, number):
         name = f"{name}[{held[-1].counts[name]}]"
     return _Level(name, part.shape, inner)
 
 
-def _repeated(parts: Sequence[Part], number: int) -> bool:
+def repeated(parts: Sequence[Part], number: int) -> bool:
     """Whether a part stands in a repeat of its shape."""
     while number >= 0:
         if parts[number].kind == "item":
