@@ -11,9 +11,9 @@ from rulec.compiler.conditions import (
     Formula,
     TooMany,
     Unfit,
-    conjoined,
     equal,
     variables,
+    within,
 )
 from rulec.compiler.flatten import Case, Flattener, scale_of
 from rulec.compiler.polynomial import Poly, number, variable
@@ -115,10 +115,10 @@ class Accumulator:
         flattener = Flattener(self._names, -1, self._names.plan.lists[fold.list].count)
         for case in flattener.value(fold.body):
             if case.gap is Gap.ABSENT:
-                ways.append(_within(formula, case.cell))
+                ways.append(within(formula, case.cell))
             elif case.gap is None:
                 taken = self._taken(formula, fold, _scaled(case, scale))
-                ways += [_within(way, case.cell) for way in taken]
+                ways += [within(way, case.cell) for way in taken]
         return self._joined(ways)
 
     def _deep(self, formula: Formula) -> frozenset[int]:
@@ -136,9 +136,9 @@ class Accumulator:
         ways: list[Formula] = []
         for cell, held in flattener.outcomes(fold.body):
             if held is True:
-                ways.append(_within(space.replaced(formula, fold.register, more), cell))
+                ways.append(within(space.replaced(formula, fold.register, more), cell))
             elif held in (False, Gap.ABSENT):
-                ways.append(_within(formula, cell))
+                ways.append(within(formula, cell))
         return self._joined(ways)
 
     def _taken(self, formula: Formula, fold: Folding, value: Poly) -> list[Formula]:
@@ -151,15 +151,15 @@ class Accumulator:
             case "prev" | "last" | "sorted":
                 return [new]
             case "first":
-                old = _within(space.replaced(formula, there, number(1)), _is(there, 1))
-                return [_within(new, _is(there, 0)), old]
-        old = _within(space.replaced(formula, there, number(1)), _is(there, 1))
+                old = within(space.replaced(formula, there, number(1)), _is(there, 1))
+                return [within(new, _is(there, 0)), old]
+        old = within(space.replaced(formula, there, number(1)), _is(there, 1))
         sign = 1 if fold.function == "max" else -1
         beyond = (value - variable(register)).times(sign)
         return [
-            _within(new, _is(there, 0)),
-            _within(new, (*_is(there, 1), Atom("ge", beyond))),
-            _within(old, (Atom("ge", beyond.times(-1)),)),
+            within(new, _is(there, 0)),
+            within(new, (*_is(there, 1), Atom("ge", beyond))),
+            within(old, (Atom("ge", beyond.times(-1)),)),
         ]
 
     def _joined(self, ways: list[Formula]) -> Formula:
@@ -171,7 +171,3 @@ class Accumulator:
 
 def _is(name: int, value: int) -> Cell:
     return (equal(variable(name), value),)
-
-
-def _within(formula: Formula, cell: Cell) -> Formula:
-    return conjoined(formula, tuple(((atom,),) for atom in cell))

@@ -172,6 +172,11 @@ def conjoined(*formulas: Formula) -> Formula:
     return tuple(found.values())
 
 
+def within(formula: Formula, cell: Cell) -> Formula:
+    """The formula and the atoms of a cell."""
+    return conjoined(formula, tuple(((atom,),) for atom in cell))
+
+
 def _block_key(block: Block) -> tuple[object, ...]:
     return tuple(tuple(atom.key for atom in cell) for cell in block)
 
@@ -196,8 +201,6 @@ def product(blocks: Iterable[Block]) -> Block:
 def mapped(formula: Formula, change: Callable[[Poly], Poly]) -> Formula:
     """The formula with every polynomial changed."""
     return tuple(
-        tuple(
-            tuple(replace(atom, poly=change(atom.poly)) for atom in cell) for cell in block
-        )
+        tuple(tuple(replace(atom, poly=change(atom.poly)) for atom in cell) for cell in block)
         for block in formula
     )

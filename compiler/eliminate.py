@@ -121,17 +121,13 @@ def _solved(atom: Atom, name: int) -> _Split:
 _Cases = list[tuple[Cell, int]]
 
 
-def _by_equality(
-    space: Space, split: list[_Split], rest: Cell, name: int
-) -> _Cases | None:
+def _by_equality(space: Space, split: list[_Split], rest: Cell, name: int) -> _Cases | None:
     equations = [part for part in split if part.atom.sign == "eq"]
     plain = [part for part in equations if part.slope.constant is not None]
     dense = name in space.dense
     if not plain:
         if equations and not dense:
-            raise Unfit(
-                "a product is written before its factor", equations[0].atom.rules
-            )
+            raise Unfit("a product is written before its factor", equations[0].atom.rules)
         if equations:
             raise Unfit("a quotient of fields fixes an expression", equations[0].atom.rules)
         return None
@@ -159,9 +155,7 @@ def _by_equality(
     return [(tuple(cell), name)]
 
 
-def _by_congruence(
-    space: Space, split: list[_Split], rest: Cell, name: int
-) -> _Cases | None:
+def _by_congruence(space: Space, split: list[_Split], rest: Cell, name: int) -> _Cases | None:
     """`slope · x + rest ≡ 0`: the variable is a residue and a multiple of another one."""
     chosen = next((part for part in split if part.atom.sign == "div"), None)
     if chosen is None:
@@ -227,9 +221,7 @@ def _beside(space: Space, atom: Atom) -> tuple[Atom, Atom]:
     return above, below
 
 
-def _signed(
-    space: Space, split: list[_Split], slope: Poly, rest: Cell, name: int
-) -> _Cases:
+def _signed(space: Space, split: list[_Split], slope: Poly, rest: Cell, name: int) -> _Cases:
     """A factor above zero, below zero, and zero."""
     rules = tuple(sorted(_rules([(tuple(part.atom for part in split),)])))
     if not space.whole(slope):
@@ -310,7 +302,7 @@ def _between(space: Space, low: Bound, high: Bound, dense: bool) -> Cell | None:
     whole_low, whole_high = space.whole(low.end), space.whole(high.end)
     if dense:
         return (Atom("ge", gap, 0, rules),)
-    if low.factor.constant == 1 and whole_low or high.factor.constant == 1 and whole_high:
+    if (low.factor.constant == 1 and whole_low) or (high.factor.constant == 1 and whole_high):
         return (Atom("ge", gap, 0, rules),)
     if not (whole_low and whole_high):
         least, _ = (gap - low.factor * high.factor).range(space.bounds)

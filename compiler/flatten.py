@@ -498,7 +498,9 @@ class Flattener:
     def _extreme(self, largest: bool, inner: tuple[Term, ...]) -> Cases:
         best = self.value(inner[0])
         for term in inner[1:]:
-            best = [c for a in best for b in self.value(term) for c in self._more(largest, a, b)]
+            best = [
+                c for a in best for b in self.value(term) for c in self._more(largest, a, b)
+            ]
             best = [case for case in best if self._possible(case)]
             self._few(best)
         return best
@@ -584,4 +586,3 @@ def _conditional(term: Term) -> bool:
 
 def _never(rules: tuple[int, ...]) -> Cell:
     return (Atom("ge", number(-1), 0, rules),)
-

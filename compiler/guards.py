@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rulec.compiler.conditions import QUOTIENT, TRUE, Formula, Quotient, conjoined, mapped, variables
+from rulec.compiler.conditions import (
+    QUOTIENT,
+    TRUE,
+    Formula,
+    Quotient,
+    conjoined,
+    mapped,
+    variables,
+)
 from rulec.compiler.machine import Guard
 from rulec.compiler.polynomial import Poly
 
@@ -80,7 +88,9 @@ def _renamed(poly: Poly, names: Mapping[int, int]) -> Poly:
 def _both(one: Guard, other: Guard) -> Guard:
     """Two guards as one; the quotients of the second come behind those of the first."""
     if not one.formula or not other.formula:
-        return replace(other if not one.formula else one, distinct=max(one.distinct, other.distinct))
+        return replace(
+            other if not one.formula else one, distinct=max(one.distinct, other.distinct)
+        )
     moved = {q.name: q.name + len(one.quotients) for q in other.quotients}
     quotients = tuple(
         Quotient(moved[q.name], _renamed(q.top, moved), _renamed(q.bottom, moved))
@@ -92,4 +102,3 @@ def _both(one: Guard, other: Guard) -> Guard:
         (*one.quotients, *quotients),
         max(one.distinct, other.distinct),
     )
-

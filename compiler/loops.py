@@ -19,6 +19,7 @@ from rulec.compiler.conditions import (
     conjoined,
     equal,
     variables,
+    within,
 )
 from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
@@ -28,6 +29,8 @@ from rulec.compiler.projection import Projection, lists_in, rules_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rulec.compiler.machine import Folding
     from rulec.compiler.polynomial import Range
 
@@ -85,7 +88,8 @@ def repeated(
     else:
         reason = "what its items leave to those behind them is found by no few steps"
         raise Unfit(reason, rules_of(here, more))
-    projection.decide("item", element, into, here, [after, more])
+    controls = (loop.enough, loop.room)
+    projection.decide("item", element, into, here, [after, more], controls)
     first = here
     for list_ in lists_in(element, into):
         first = projection.emptied(first, list_)
@@ -93,11 +97,7 @@ def repeated(
 
 
 def _either(projection: Projection, loop: Loop, after: Formula, more: Formula) -> Formula:
-    return projection.joined([_within(after, loop.enough), _within(more, loop.room)])
-
-
-def _within(formula: Formula, cell: Cell) -> Formula:
-    return conjoined(formula, tuple(((atom,),) for atom in cell))
+    return projection.joined([within(after, loop.enough), within(more, loop.room)])
 
 
 def variables_deep(projection: Projection, formula: Formula) -> set[int]:
@@ -147,74 +147,91 @@ def _only_sums(projection: Projection, held: set[int]) -> bool:
     return held <= sums | counts and not held <= counts
 
 
-def _future(
-    projection: Projection, loop: Loop, after: Formula, held: set[int]
-) -> Formula:
+def _future(projection: Projection, loop: Loop, after: Formula, held: set[int]) -> Formula:
     """The formula behind a list, with all that the items still to come may add."""
-    space = projection.names.space
     folds = [fold for fold in projection.plan.folds if fold.register in held]
     adds = {fold.register: _contribution(projection, loop, fold) for fold in folds}
     if loop.count in held:
         adds[loop.count] = (1, 1)
+    if all(low != most for low, most in adds.values()):
+        return _unnumbered(projection, loop, after, adds)
+    space = projection.names.space
     high = loop.element.high
     rounds = space.fresh((0, high))
     still = variable(rounds)
+    for register, (low, most) in adds.items():
+        if low is not None and low == most:
+            after = space.replaced(after, register, variable(register) + still.times(low))
+    rest = {register: each for register, each in adds.items() if each[0] != each[1]}
+    for register, each in rest.items():
+        total = space.fresh((None, None))
+        added = variable(total)
+        after = space.replaced(after, register, variable(register) + added)
+        bounds = _between(added, each, still, still)
+        after = eliminate(space, within(after, bounds), total)
     cell: list[Atom] = []
     if loop.count >= 0:
         written = variable(loop.count)
         cell.append(Atom("ge", still + written - number(loop.element.low)))
         if high is not None:
             cell.append(Atom("ge", number(high) - still - written))
-    loose = [register for register, (low, most) in adds.items() if low != most]
-    for register, (low, most) in adds.items():
-        if low == most and low is not None:
-            more = variable(register) + still.times(low)
-            after = space.replaced(after, register, more)
-    ways = [_within(after, tuple(cell))]
-    for register in loose:
-        ways = [
-            part
-            for way in ways
-            for part in _summed(projection, way, register, adds[register], rounds, len(loose) > 1)
-        ]
-    return projection.joined([eliminate(space, way, rounds) for way in ways])
+    return eliminate(space, within(after, tuple(cell)), rounds)
 
 
-def _summed(
-    projection: Projection,
-    formula: Formula,
-    register: int,
-    each: Range,
-    rounds: int,
-    several: bool,
-) -> list[Formula]:
-    """A sum with what `rounds` more items add, each between the ends of `each`."""
+def _unnumbered(
+    projection: Projection, loop: Loop, after: Formula, adds: Mapping[int, Range]
+) -> Formula:
+    """The same where no rule asks how many items there are, but only what they add up to.
+
+    Sums of few items may leave gaps between them; from some number on they leave none, and all
+    numbers from there on are taken together.
+    """
+    gaps = [_gaps(*each) for each in adds.values()]
+    if None in gaps or (len(gaps) > 1 and any(gaps)):
+        raise Unfit("sums of its items leave more gaps than masks look at", rules_of(after))
     space = projection.names.space
-    total = space.fresh((None, None))
-    formula = space.replaced(formula, register, variable(register) + variable(total))
-    low, high = each
-    gaps = _gaps(low, high)
-    if gaps is None or (gaps and several):
-        raise Unfit("sums of its items leave more gaps than masks look at", rules_of(formula))
-    still, added = variable(rounds), variable(total)
+    totals = {register: space.fresh((None, None)) for register in adds}
+    for register, total in totals.items():
+        after = space.replaced(after, register, variable(register) + variable(total))
+    least = number(loop.element.low) - variable(loop.count) if loop.count >= 0 else Poly()
+    most = None
+    if loop.element.high is not None and loop.count >= 0:
+        most = number(loop.element.high) - variable(loop.count)
     ways: list[Formula] = []
-    for exact in range(gaps):
-        few = _within(formula, (equal(still, exact), *_between(added, each, number(exact))))
-        ways.append(few)
-    above = Atom("ge", still - number(gaps))
-    most = _within(formula, (above, *_between(added, each, still)))
-    ways.append(most)
-    return [eliminate(space, way, total) for way in ways]
+    from_here = max(gap or 0 for gap in gaps)
+    for rounds in range(from_here + 1):
+        exact = number(rounds)
+        cell: list[Atom] = [] if most is None else [Atom("ge", most - exact)]
+        for register, total in totals.items():
+            added, each = variable(total), adds[register]
+            if rounds < from_here:
+                cell += _between(added, each, exact, exact)
+            else:
+                cell += _between(added, each, exact, most)
+                cell += _between(added, each, least, most)
+        if rounds < from_here:
+            cell.append(Atom("ge", exact - least))
+        ways.append(within(after, tuple(cell)))
+    for total in totals.values():
+        ways = [eliminate(space, way, total) for way in ways]
+    return projection.joined(ways)
 
 
-def _between(added: Poly, each: Range, still: Poly) -> Cell:
+def _between(added: Poly, each: Range, least: Poly, most: Poly | None) -> Cell:
+    """What `least` to `most` items add lies between their ends; no end is no bound."""
     low, high = each
     atoms: list[Atom] = []
-    if low is not None:
-        atoms.append(Atom("ge", added - still.times(low)))
-    if high is not None:
-        atoms.append(Atom("ge", still.times(high) - added))
-    if high is None and still.constant == 0:
+    few, many = (least, most) if low is not None and low > 0 else (most, least)
+    if low == 0:
+        atoms.append(Atom("ge", added))
+    elif low is not None and few is not None:
+        atoms.append(Atom("ge", added - few.times(low)))
+    few, many = (most, least) if high is not None and high > 0 else (least, most)
+    if high == 0:
+        atoms.append(Atom("ge", added.times(-1)))
+    elif high is not None and few is not None:
+        atoms.append(Atom("ge", few.times(high) - added))
+    if many is not None and many.constant == 0 and least == most:
         atoms.append(equal(added))
     return tuple(atoms)
 
@@ -304,9 +321,7 @@ def _outer(projection: Projection, fold: Folding) -> Range:
     return _hull(*ranges)
 
 
-def _projected(
-    projection: Projection, item: object, fold: Folding, spare: int
-) -> Range:
+def _projected(projection: Projection, item: object, fold: Folding, spare: int) -> Range:
     """The ends of what an item adds, its own rules and those of all items kept."""
     names = projection.names
     outer = _outer(projection, fold)
@@ -317,7 +332,7 @@ def _projected(
     for case in Flattener(names, -1, home).value(fold.body):
         top = case.top.times(scale // (case.bottom.constant or 1))
         adds = equal(variable(spare), top if case.gap is None else 0)
-        ways.append(_within((), (*case.cell, adds)))
+        ways.append(within((), (*case.cell, adds)))
     after = conjoined(projection.joined(ways), quiet.of_items(fold.list))
     if isinstance(item, Instance):
         before = quiet.instance(item, after)
@@ -359,5 +374,3 @@ def _times(end: int | None, count: int | None) -> int | None:
     if end == 0 or count == 0:
         return 0
     return None if end is None or count is None else end * count
-
-

@@ -18,12 +18,14 @@ from rulec.compiler.accumulate import Accumulator
 from rulec.compiler.conditions import (
     PRESENT,
     TRUE,
+    Cell,
     Formula,
     TooMany,
     Unfit,
     block_variables,
     conjoined,
     variables,
+    within,
 )
 from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
@@ -32,6 +34,7 @@ from rulec.compiler.places import DIGITS, Instance, Listed, Nowhere, Place, Scal
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.steering import conjuncts
 from rulec.compiler.support import slots
+from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -100,8 +103,7 @@ class Projection:
             done = self.plan.rules[rule].done
             flattener = Flattener(self.names, rule, done)
             found += [
-                flattener.kept(part)
-                for part in self._apart(rule, self.plan.rules[rule].term)
+                flattener.kept(part) for part in self._apart(rule, self.plan.rules[rule].term)
             ]
         return conjoined(*found)
 
@@ -152,9 +154,7 @@ class Projection:
         own = self._own(instance)
         return self.element(instance.shape.body, instance, conjoined(after, own))
 
-    def element(
-        self, element: checked.Element, into: Instance, after: Formula
-    ) -> Formula:
+    def element(self, element: checked.Element, into: Instance, after: Formula) -> Formula:
         """What must hold before an element, given what must hold behind it."""
         match element:
             case checked.Literal() | checked.Pattern() | checked.Cut():
@@ -226,11 +226,17 @@ class Projection:
         into: Instance,
         before: Formula,
         ways: list[Formula],
+        controls: tuple[Cell, ...] = (),
     ) -> None:
-        """Note a choice; a way is tested for what the formula before it doesn't tell."""
+        """Note a choice; a way is tested for what the formula before it doesn't tell.
+
+        `controls` are what the machine's own counts demand of each way.
+        """
         for place, way in enumerate(ways):
             own = tuple(block for block in way if block not in before)
             self.ways[id(into), id(element), place] = own
+        if controls:
+            ways = [within(way, cell) for way, cell in zip(ways, controls, strict=True)]
         where = (id(into), id(element), -1)
         self.decisions[where] = Decision(kind, into.path, before, tuple(ways))
 
@@ -343,22 +349,16 @@ class Projection:
         if any(end is not None and end % unit for end in ends):
             return False
         return all(
-            spec.digits in atom.poly.variables for block in own for cell in block for atom in cell
+            spec.digits in atom.poly.variables
+            for block in own
+            for cell in block
+            for atom in cell
         )
 
     def _shown(self, spec: Field, formula: Formula, unit: int) -> Formula:
         """The formula without the field, if its last digit shown stands for `unit`."""
-        space = self.names.space
-        low, high = space.bounds[spec.register]
-        fresh = space.fresh(
-            (
-                -DIGITS if low is None else max(-DIGITS, -(-low // unit)),
-                DIGITS if high is None else min(DIGITS, high // unit),
-            )
-        )
-        formula = space.replaced(formula, spec.digits, number(unit))
-        formula = space.replaced(formula, spec.register, variable(fresh).times(unit))
-        return eliminate(space, formula, fresh)
+        shown, fresh = shown_by(self.names, spec, formula, unit)
+        return eliminate(self.names.space, shown, fresh)
 
 
 def _writable(names: Names, spec: Field, own: Formula) -> None:

@@ -70,6 +70,7 @@ class Space:
         low, high = top.range(self.bounds)
         least, most = bottom.range(self.bounds)
         least = max(1, least or 1)
+        most = None if most is None else max(least, most)
         if low is not None:
             low = low // least if low < 0 else 0 if most is None else low // most
         if high is not None:
@@ -185,7 +186,9 @@ class Space:
             if changes.keys().isdisjoint(block_variables(block)):
                 blocks.append(block)
                 continue
-            blocks.append(tuple(tuple(_replaced_atom(a, changes) for a in cell) for cell in block))
+            blocks.append(
+                tuple(tuple(_replaced_atom(a, changes) for a in cell) for cell in block)
+            )
         return self.simple(tuple(blocks))
 
     def joined(self, formulas: Sequence[Formula]) -> Formula:
@@ -256,5 +259,3 @@ def _within(cell: Cell, other: Cell) -> bool:
         if own is None or own > atom.poly.offset:
             return False
     return True
-
-

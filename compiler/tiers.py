@@ -204,4 +204,3 @@ def complaints(plan: Plan, tiered: Sequence[Tiered]) -> tuple[Diagnostic, ...]:
             if source.tier == "mask" and tier.tier != "mask"
         )
     )
-
