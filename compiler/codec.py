@@ -75,7 +75,8 @@ class _Writer:
             case tuple():
                 return self._entry("", *map(self.put, value))
         if is_dataclass(value) and not isinstance(value, type):
-            parts = (getattr(value, part.name) for part in fields(value) if part.compare)
+            kept = (part for part in fields(value) if part.compare or part.metadata)
+            parts = (getattr(value, part.name) for part in kept)
             return self._entry(type(value).__name__, *map(self.put, parts))
         raise TypeError(type(value).__name__)
 

@@ -7,7 +7,7 @@ without cells is false.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import gcd
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -37,18 +37,14 @@ Sign: TypeAlias = Literal["ge", "gt", "eq", "ne", "div"]
 class Atom:
     """`poly ≥ 0`, `> 0`, `= 0`, `≠ 0`, or divisible by `modulus`; `rules` are its origins.
 
+    Where an atom comes from makes no difference to what it is equal to.
     `> 0` stands for what has any number of digits; no formula that is kept has it.
     """
 
     sign: Sign
     poly: Poly
     modulus: int = 0
-    rules: tuple[int, ...] = ()
-
-    @property
-    def key(self) -> tuple[Sign, Poly, int]:
-        """What it says, wherever it comes from."""
-        return self.sign, self.poly, self.modulus
+    rules: tuple[int, ...] = field(default=(), compare=False, metadata={"stored": True})
 
     def of(self, rules: Iterable[int]) -> Atom:
         """The atom, which comes from these rules too."""
@@ -164,21 +160,16 @@ def _divides(atom: Atom) -> Atom | bool:
 
 def conjoined(*formulas: Formula) -> Formula:
     """All of the formulas."""
-    found: dict[tuple[object, ...], Block] = {}
+    found: dict[Block, Block] = {}
     for formula in formulas:
         for block in formula:
-            key = _block_key(block)
-            found[key] = _both_rules(found[key], block) if key in found else block
+            found[block] = _both_rules(found[block], block) if block in found else block
     return tuple(found.values())
 
 
 def within(formula: Formula, cell: Cell) -> Formula:
     """The formula and the atoms of a cell."""
     return conjoined(formula, tuple(((atom,),) for atom in cell))
-
-
-def _block_key(block: Block) -> tuple[object, ...]:
-    return tuple(tuple(atom.key for atom in cell) for cell in block)
 
 
 def _both_rules(one: Block, other: Block) -> Block:

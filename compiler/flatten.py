@@ -7,6 +7,7 @@ are multiplied out.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -27,8 +28,6 @@ from rulec.compiler.terms import LIMIT, Gap, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from fractions import Fraction
-
     from rulec.compiler.machine import Folding
     from rulec.compiler.names import Names
 
@@ -318,9 +317,7 @@ class Flattener:
 
     def _value(self, term: Term) -> Iterable[Case]:
         match term:
-            case terms.Const(bool() | str()):
-                raise self._unfit("it speaks of a field that is no number")
-            case terms.Const(held):
+            case terms.Const(Fraction() as held):
                 return [_exact(held)]
             case terms.Read(register):
                 return self._read(register, register)

@@ -9,6 +9,7 @@ more item and the end of a list each have the formula of what would follow.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import assert_never
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Term
 
+MOST_PIECES = 64
+"""Pieces into which a field's allowed set may fall."""
+
 Where: TypeAlias = tuple[int, int, int]
 """A place of the trace: an instance, an element in it, and which of its ways is meant."""
 
@@ -53,7 +57,8 @@ Where: TypeAlias = tuple[int, int, int]
 class Decision:
     """One choice: what must hold before it, and what must hold of each way on.
 
-    `kind` is "field", "branch" or "item"; a field has one way, over `register` too.
+    `kind` is "field", "branch" or "item"; a field has one way, over `register` too. `name` is
+    that of the field, of the shape that has the branches, or of the list.
     """
 
     kind: str
@@ -126,11 +131,12 @@ class Projection:
         found: list[Formula] = []
         queue = list(self.items.get(list_, ()))
         for rule, part in queue:  # grows while it is gone through
-            fold = self.plan.folds[part.fold] if isinstance(part, terms.Folded) else None
-            flattener = Flattener(self.names, rule, self.plan.lists[list_].count)
-            if fold is None:
-                found.append(flattener.kept(part))
-            elif fold.list != list_:
+            if not isinstance(part, terms.Folded):
+                home = self.plan.lists[list_].count
+                found.append(Flattener(self.names, rule, home).kept(part))
+                continue
+            fold = self.plan.folds[part.fold]
+            if fold.list != list_:
                 self.items.setdefault(fold.list, []).append((rule, part))
             elif fold.function == "all":
                 queue += [(rule, inner) for inner in conjuncts(fold.body)]
@@ -238,7 +244,11 @@ class Projection:
         if controls:
             ways = [within(way, cell) for way, cell in zip(ways, controls, strict=True)]
         where = (id(into), id(element), -1)
-        self.decisions[where] = Decision(kind, into.path, before, tuple(ways))
+        name = into.path
+        for list_ in lists_in(element, into) if kind == "item" else ():
+            name = self.plan.lists[list_].name
+            break
+        self.decisions[where] = Decision(kind, name, before, tuple(ways))
 
     def joined(self, formulas: list[Formula]) -> Formula:
         """One of the formulas. Raises `Unfit`."""
@@ -279,6 +289,8 @@ class Projection:
         after = self._settled(after, spec.register)
         own = self._about(spec, after)
         self._alone(spec, own)
+        if prod(map(len, own)) > MOST_PIECES:
+            raise Unfit("it leaves more pieces of a field than masks look at", rules_of(own))
         self.fields[where] = own
         if spec.register in self.distinct:
             self.distinct_places[where] = self.distinct[spec.register]
@@ -287,10 +299,20 @@ class Projection:
         if spec.kind == "expr" and not self.watched:
             _writable(self.names, spec, own)
         before = self._eliminated(spec, after)
-        self.decisions[where] = Decision(
-            "field", f"{spec.shape}.{spec.name}", before, (after,), spec.register
-        )
+        name = f"{spec.shape}.{spec.name}" if spec.name else spec.shape
+        self.decisions[where] = Decision("field", name, before, (after,), spec.register)
         return before
+
+    def acts(self) -> dict[int, tuple[str, ...]]:
+        """Where each rule narrows what may be chosen, in the order of the text."""
+        found: dict[int, dict[str, None]] = {}
+        for where, decision in reversed(self.decisions.items()):
+            for way in range(len(decision.ways)):
+                place = (*where[:2], way)
+                formula = self.fields.get(place, TRUE) + self.ways.get(place, TRUE)
+                for rule in rules_of(formula):
+                    found.setdefault(rule, {})[_place_name(decision, way)] = None
+        return {rule: tuple(names) for rule, names in found.items()}
 
     def _settled(self, formula: Formula, register: int) -> Formula:
         """The formula without what can only be computed once the field is written."""
@@ -359,6 +381,16 @@ class Projection:
         """The formula without the field, if its last digit shown stands for `unit`."""
         shown, fresh = shown_by(self.names, spec, formula, unit)
         return eliminate(self.names.space, shown, fresh)
+
+
+def _place_name(decision: Decision, way: int) -> str:
+    match decision.kind:
+        case "field":
+            return decision.name
+        case "branch":
+            return f"a choice in {decision.name}"
+        case _:
+            return f"the {'next item' if way else 'end'} of {decision.name}"
 
 
 def _writable(names: Names, spec: Field, own: Formula) -> None:

@@ -118,7 +118,7 @@ class Space:
     def cell(self, cell: Iterable[Atom]) -> Cell | None:
         """The atoms that say something; None where they can't hold together."""
         bounds: dict[Poly, Atom] = {}
-        others: dict[object, Atom] = {}
+        others: dict[Atom, Atom] = {}
         for atom in cell:
             made = settled(atom, self.bounds, self.whole(atom.poly))
             if isinstance(made, bool):
@@ -127,8 +127,8 @@ class Space:
             elif made.sign == "ge":
                 _tightened(bounds, made)
             else:
-                known = others.get(made.key)
-                others[made.key] = made if known is None else known.of(made.rules)
+                known = others.get(made)
+                others[made] = made if known is None else known.of(made.rules)
         if self._opposed(bounds):
             return None
         atoms = (*bounds.values(), *others.values())
@@ -160,16 +160,15 @@ class Space:
         """Two cells as one, where they differ in one bound and leave nothing out."""
         if len(cell) != len(other):
             return None
-        ours, theirs = ({atom.key: atom for atom in part} for part in (cell, other))
-        mine = [atom for key, atom in ours.items() if key not in theirs]
-        yours = [atom for key, atom in theirs.items() if key not in ours]
+        mine = [atom for atom in cell if atom not in other]
+        yours = [atom for atom in other if atom not in cell]
         if len(mine) != 1 or len(yours) != 1 or not mine[0].sign == yours[0].sign == "ge":
             return None
         both = (mine[0].poly + yours[0].poly).constant
         slack = 1 if self.whole(mine[0].poly) else 0
         if both is None or both < -slack:
             return None
-        return tuple(atom for atom in cell if atom.key in theirs)
+        return tuple(atom for atom in cell if atom in other)
 
     # --- changes ---
 
@@ -239,21 +238,20 @@ def _factored(cells: Block) -> tuple[Block, ...]:
     """A single cell as a block for each atom; true as no block."""
     if len(cells) == 1:
         return tuple(((atom,),) for atom in cells[0])
-    keys = [frozenset(atom.key for atom in cell) for cell in cells]
+    keys = [frozenset(cell) for cell in cells]
     common = frozenset.intersection(*keys)
     if not common:
         return (cells,)
-    shared = tuple(((atom,),) for atom in cells[0] if atom.key in common)
-    rest = tuple(tuple(atom for atom in cell if atom.key not in common) for cell in cells)
+    shared = tuple(((atom,),) for atom in cells[0] if atom in common)
+    rest = tuple(tuple(atom for atom in cell if atom not in common) for cell in cells)
     return shared if () in rest else (*shared, rest)
 
 
 def _within(cell: Cell, other: Cell) -> bool:
     """Whether the first cell holds only where the other does."""
-    keys = {atom.key for atom in cell}
     slopes = {_slope(a.poly): a.poly.offset for a in cell if a.sign == "ge"}
     for atom in other:
-        if atom.key in keys:
+        if atom in cell:
             continue
         own = slopes.get(_slope(atom.poly)) if atom.sign == "ge" else None
         if own is None or own > atom.poly.offset:

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RuleSummary:
-    """What became of a rule: its tier, and why."""
+    """What became of a rule: its tier, why, and where it acts."""
 
     name: str
     shape: str
     tier: str
     reason: str
+    acts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _laid(plan: Plan) -> Built:
     )
     summaries = tuple(
         dict.fromkeys(
-            RuleSummary(rule.name, rule.shape, tier.tier, tier.reason)
+            RuleSummary(rule.name, rule.shape, tier.tier, tier.reason, tier.acts)
             for rule, tier in zip(plan.rules, tiered, strict=True)
         )
     )

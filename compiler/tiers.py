@@ -33,11 +33,15 @@ PROVEN = "every choice left open can be completed"
 
 @dataclass(frozen=True, slots=True)
 class Tiered:
-    """A rule's tier and the reason for it; `steer` is the form that is propagated."""
+    """A rule's tier and the reason for it; `steer` is the form that is propagated.
+
+    `acts` names the places where the rule narrows what may be chosen.
+    """
 
     tier: str
     reason: str
     steer: Term
+    acts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,11 @@ def assign(plan: Plan) -> Assignment:
     measure(names)
     admission = _Admission(plan, names)
     groups = _admitted(admission, _connected(plan))
-    kept = {rule for group in groups for rule in group}
+    kept: dict[int, tuple[str, ...]] = {}
+    for group in groups:
+        projection = admission.projected(group)
+        acts = projection.acts() if isinstance(projection, Projection) else {}
+        kept |= {rule: acts.get(rule, ()) for rule in group}
     meanings = definitions(plan)
     tiered: list[Tiered] = []
     for number, rule in enumerate(plan.rules):
@@ -116,7 +124,7 @@ def assign(plan: Plan) -> Assignment:
         if rule.tier == "audit":
             tiered.append(Tiered("audit", "the author asked for it", rule.term))
         elif number in kept:
-            tiered.append(Tiered("mask", PROVEN, steer))
+            tiered.append(Tiered("mask", PROVEN, steer, kept[number]))
         else:
             tiered.append(Tiered("commit", admission.reasons[number], steer))
     return _assignment(admission, groups, tuple(tiered))

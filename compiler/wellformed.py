@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from rulec.compiler import ops as m
 from rulec.compiler import terms
 from rulec.compiler.codec import Malformed
+from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.places import DEEPEST
+from rulec.compiler.projection import MOST_PIECES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rulec.compiler.machine import Machine
+    from rulec.compiler.machine import Guard, Machine
     from rulec.compiler.ops import Op
+    from rulec.compiler.polynomial import Poly
     from rulec.compiler.terms import Term
 
 
@@ -26,12 +31,55 @@ def examine(machine: Machine) -> None:
     _within(len(machine.rules), _rules(machine), "rule")
     _within(len(machine.watches), _watches(machine), "watch")
     _within(len(machine.labels), _labels(machine), "label")
+    _within(len(machine.guards), _guards(machine), "guard")
+    for guard in machine.guards:
+        _examine_guard(machine, guard)
 
 
 def _within(size: int, found: Iterable[object], what: str) -> None:
     for number in found:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < size:
             raise Malformed(f"no {what} {number!r}")
+
+
+def _guards(machine: Machine) -> Iterator[int]:
+    for op in _ops(machine):
+        if isinstance(op, m.Guarded) or (isinstance(op, m.Begin) and op.guard != -1):
+            yield op.guard
+    if machine.begins != -1:
+        yield machine.begins
+
+
+def _examine_guard(machine: Machine, guard: Guard) -> None:
+    """A guard reads registers and its own quotients, each only behind where it is made."""
+    if guard.distinct != -1:
+        _within(len(machine.folds), (guard.distinct,), "fold")
+    for place, quotient in enumerate(guard.quotients):
+        if quotient.name != QUOTIENT + place:
+            raise Malformed(f"no quotient {quotient.name!r}")
+        for poly in (quotient.top, quotient.bottom):
+            _examine_poly(machine, poly, place)
+    if prod(map(len, guard.formula)) > MOST_PIECES:
+        raise Malformed("a guard of too many cases")
+    for block in guard.formula:
+        for atom in (atom for cell in block for atom in cell):
+            if atom.sign not in ("ge", "eq", "ne", "div"):
+                raise Malformed(f"no sign {atom.sign!r}")
+            if atom.sign == "div" and (not isinstance(atom.modulus, int) or atom.modulus < 1):
+                raise Malformed(f"no modulus {atom.modulus!r}")
+            _within(len(machine.rules), atom.rules, "rule")
+            _examine_poly(machine, atom.poly, len(guard.quotients))
+
+
+def _examine_poly(machine: Machine, poly: Poly, quotients: int) -> None:
+    for factor, monomial in poly.parts:
+        if type(factor) is not int or len(monomial) > DEEPEST:
+            raise Malformed(f"no term {factor!r} · {monomial!r}")
+        for name in monomial:
+            if type(name) is not int or name < 0 or name >= QUOTIENT + quotients:
+                raise Malformed(f"no variable {name!r}")
+            if name < QUOTIENT and name % PRESENT >= len(machine.initial):
+                raise Malformed(f"no register {name % PRESENT!r}")
 
 
 def _ops(machine: Machine) -> Iterator[Op]:

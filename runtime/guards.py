@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
 from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -174,14 +173,15 @@ class _Values:
 
     def spans(
         self, formula: Formula, name: int, unit: int, *, whole: bool = True
-    ) -> Iterator[Span]:
+    ) -> Iterable[Span]:
         """The values of a variable, in units, with which a formula holds."""
-        for cells in product(*formula):
-            span: Span | None = Span()
-            for cell in cells:
-                span = self._cell(cell, name, unit, span, whole) if span else None
-            if span is not None:
-                yield span
+        spans: dict[Span, None] = {Span(): None}
+        for block in formula:
+            found = (
+                self._cell(cell, name, unit, span, whole) for span in spans for cell in block
+            )
+            spans = {span: None for span in found if span is not None}
+        return spans
 
     def _cell(
         self, cell: Cell, name: int, unit: int, span: Span | None, whole: bool
