@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
+from rulec.compiler import tiers
 from rulec.compiler.build import Builder
 from rulec.compiler.graph import Draft, Graph
 from rulec.compiler.plan import plan_ruleset
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rulec.compiler.machine import Machine
     from rulec.compiler.ops import Program
     from rulec.compiler.places import Instance
+    from rulec.compiler.plan import Plan
     from rulec.dsl.source import Span
 
 Kind: TypeAlias = Literal[
@@ -76,14 +78,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A marked machine, the parts that its marks speak of, and the rules as they are written.
-
-    `sources` has the order of the machine's rules.
-    """
+    """A marked machine, the plan that it comes from, and the parts that its marks speak of."""
 
     machine: Machine
+    plan: Plan
     parts: tuple[Part, ...]
-    sources: tuple[checked.Rule, ...]
+
+    @property
+    def sources(self) -> tuple[checked.Rule, ...]:
+        """The rules as they are written, in the machine's order."""
+        return self.plan.sources
 
 
 def mark(ruleset: checked.Ruleset, machine: Machine) -> Marked:
@@ -94,7 +98,8 @@ def mark(ruleset: checked.Ruleset, machine: Machine) -> Marked:
     """
     parts = tuple(_parts(ruleset))
     plan = plan_ruleset(ruleset)
-    marker = Marker(plan, graph=_Roomy(), numbers=_by_element(parts))
+    assigned = tiers.assign(plan)
+    marker = Marker(plan, assigned.places, graph=_Roomy(), numbers=_by_element(parts))
     with _deeper():
         start = marker.trace(plan.root)
     prefer_prose(marker.graph, marker.proses)
@@ -105,8 +110,10 @@ def mark(ruleset: checked.Ruleset, machine: Machine) -> Marked:
         initial=tuple(plan.layout.initial),
         labels=tuple(marker.labels),
         watches=tuple(marker.watches),
+        guards=assigned.guards,
+        begins=assigned.begins,
     )
-    return Marked(marked, parts, plan.sources)
+    return Marked(marked, plan, parts)
 
 
 @contextmanager

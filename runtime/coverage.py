@@ -74,10 +74,15 @@ def _furthest(config: Config) -> Thread:
 
 @dataclass(slots=True)
 class _Frame:
-    """A part under way. `hollow` tells that a prose of no bytes stands in it."""
+    """A part under way. `hollow` tells that a prose of no bytes stands in it.
+
+    `field` is the field that has ended in it, at `end`; -1 for none.
+    """
 
     part: int
     start: int
+    field: int = -1
+    end: int = 0
     items: int = 0
     hollow: bool = False
 
@@ -186,9 +191,10 @@ class _Walk:
             self._broken.add(mark.verdict)
 
     def _field(self, mark: Mark) -> None:
-        part = self._frames[-1].part
-        self._counts.size[part] += mark.end - mark.start
-        self._covered.field(mark.label, part, mark.start, mark.end)
+        frame = self._frames[-1]
+        frame.field, frame.end = mark.label, mark.end
+        self._counts.size[frame.part] += mark.end - mark.start
+        self._covered.field(mark.label, frame.part, mark.start, mark.end)
 
     # --- parts ---
 
@@ -203,6 +209,9 @@ class _Walk:
         if prose:
             self._covered.prose(frame.start, at)
             self._counts.size[frame.part] += at - frame.start
+        if frame.field >= 0 and frame.end < at:
+            self._covered.lengthened(frame.field, at)
+            self._counts.size[frame.part] += at - frame.end
         hollow = frame.start == at and (prose or frame.hollow)
         if hollow and trail.repeated(self._parts, frame.part):
             self._frames[-1].hollow = kind != "item"

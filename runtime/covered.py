@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rulec.compiler.machine import Machine
+    from rulec.compiler.terms import Fold
 
 TEXT, PROSE, FIELD, GUARDED = range(4)
 """What a byte is: of a literal or a pattern, of prose, of a field, of one that a rule reads."""
@@ -21,9 +22,13 @@ TEXT, PROSE, FIELD, GUARDED = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What one rule reads: fields of its own place, and fields of the item before in a list."""
+    """What one rule reads of its own place: fields, and the first or last of some of them.
+
+    `before` are fields of the item before in a list.
+    """
 
     fields: frozenset[int]
+    ends: tuple[tuple[Fold, frozenset[int]], ...]
     before: tuple[tuple[int, frozenset[int]], ...]
 
 
@@ -38,6 +43,7 @@ def reads_of(machine: Machine) -> tuple[Reads, ...]:
     found: list[Reads] = []
     for rule in machine.rules:
         own = named(terms.registers(rule.term))
+        ends: list[tuple[Fold, frozenset[int]]] = []
         before: list[tuple[int, frozenset[int]]] = []
         for number in sorted(deep_folds(rule.term, machine.folds)):
             fold = machine.folds[number]
@@ -45,9 +51,11 @@ def reads_of(machine: Machine) -> tuple[Reads, ...]:
             body = named(terms.registers(fold.body))
             if fold.function == "prev" and inside:
                 before.append((fold.list, body))
+            elif fold.function in ("first", "last"):
+                ends.append((fold.function, body))
             else:
                 own |= body
-        found.append(Reads(own, tuple(before)))
+        found.append(Reads(own, tuple(ends), tuple(before)))
     return tuple(found)
 
 
@@ -67,18 +75,20 @@ class Places:
         self.rules = {rule.done: n for n, rule in enumerate(machine.rules)}
         prev = [fold for fold in machine.folds if fold.function == "prev"]
         self.lists = {fold.register: fold.list for fold in prev}
-        self.read = frozenset(
-            field
-            for reads in self.reads
-            for field in reads.fields.union(*(fields for _, fields in reads.before))
-        )
+        self.readers: defaultdict[int, list[int]] = defaultdict(list)
+        """The rules that read a field of their own place."""
+        for rule, reads in enumerate(self.reads):
+            for field in reads.fields:
+                self.readers[field].append(rule)
+        others = (part for reads in self.reads for part in (*reads.ends, *reads.before))
+        self.read = frozenset(self.readers).union(*(fields for _, fields in others))
 
 
 class Covered:
     """One trace while it is read.
 
-    A rule reads a span if the span was written since the rule's own place began, or, for
-    `prev`, in the item before.
+    A rule reads a span if it is written in the rule's own place, be that after the test, or,
+    for `prev`, in the item before.
     """
 
     def __init__(self, places: Places, length: int) -> None:
@@ -87,17 +97,21 @@ class Covered:
         """Bytes that a tested rule reads, for each element."""
         self._places = places
         self._time = 0
+        self._last = _Span(0, 0, -1)
         self._times: defaultdict[int, list[int]] = defaultdict(list)
         self._spans: defaultdict[int, list[_Span]] = defaultdict(list)
         self._opened: dict[int, int] = {}
         self._items: dict[int, tuple[int, int | None]] = {}
+        self._settled: set[int] = set()
 
     def reset(self, registers: Iterable[int]) -> None:
         """Shapes and lists begin anew."""
         self._time += 1
         for register in registers:
             if register in self._places.rules:
-                self._opened[self._places.rules[register]] = self._time
+                rule = self._places.rules[register]
+                self._opened[rule] = self._time
+                self._settled.discard(rule)
             if register in self._places.lists:
                 self._items.pop(self._places.lists[register], None)
 
@@ -114,24 +128,49 @@ class Covered:
     def field(self, field: int, part: int, start: int, end: int) -> None:
         """A field has ended."""
         self.kinds[start:end] = bytes((FIELD,)) * (end - start)
+        self._last = _Span(start, end, part)
         if field in self._places.read:
             self._time += 1
             self._times[field].append(self._time)
-            self._spans[field].append(_Span(start, end, part))
+            self._spans[field].append(self._last)
+            if any(rule in self._settled for rule in self._places.readers[field]):
+                self._fill(self._last)
+
+    def lengthened(self, field: int, end: int) -> None:
+        """The field that ended last goes on to `end` with a sign behind its number."""
+        last = self._last
+        kind = self.kinds[last.start]
+        self.kinds[last.end : end] = bytes((kind,)) * (end - last.end)
+        if kind == GUARDED:
+            self.guarded[last.part] += end - last.end
+        if field in self._places.read:
+            self._spans[field][-1] = last._replace(end=end)
 
     def tested(self, rule: int) -> None:
         """A rule has been tested."""
+        self._settled.add(rule)
         reads = self._places.reads[rule]
+        since = self._opened.get(rule, 0)
         for field in reads.fields:
-            self._guard(field, self._opened.get(rule, 0), self._time)
+            self._guard(field, since, self._time)
+        for function, fields in reads.ends:
+            for field in fields:
+                self._guard(field, since, self._time, function)
         for list_, fields in reads.before:
             here, before = self._items.get(list_, (0, None))
             for field in fields if before is not None else ():
                 self._guard(field, before or 0, here)
 
-    def _guard(self, field: int, since: int, until: int) -> None:
+    def _guard(self, field: int, since: int, until: int, which: Fold | None = None) -> None:
+        """Guard what has been written of a field meanwhile, or the first or last of it."""
         times = self._times[field]
-        for span in self._spans[field][bisect_right(times, since) : bisect_right(times, until)]:
+        spans = self._spans[field][bisect_right(times, since) : bisect_right(times, until)]
+        if which is not None:
+            spans = spans[:1] if which == "first" else spans[-1:]
+        for span in spans:
             if span.start < span.end and self.kinds[span.start] != GUARDED:
-                self.kinds[span.start : span.end] = bytes((GUARDED,)) * (span.end - span.start)
-                self.guarded[span.part] += span.end - span.start
+                self._fill(span)
+
+    def _fill(self, span: _Span) -> None:
+        self.kinds[span.start : span.end] = bytes((GUARDED,)) * (span.end - span.start)
+        self.guarded[span.part] += span.end - span.start

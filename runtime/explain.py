@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler import ops as m
 from rulec.compiler.marking import Enter
 from rulec.dsl import checked
 from rulec.runtime import inputs as given
+from rulec.runtime import programs
 from rulec.runtime.budget import phases
+from rulec.runtime.closed import Closed, Doubts
 from rulec.runtime.inputs import BadInput
-from rulec.runtime.narrowing import Demand, demand
-from rulec.runtime.programs import Closed
-from rulec.runtime.reasons import Refusal, explain_refusal
+from rulec.runtime.narrowing import Demand, Sieve
+from rulec.runtime.reasons import Refusal, explain_refusal, told
 from rulec.runtime.reference import Config, Thread
 from rulec.runtime.trail import Tracing, open_parts, path_of
 from rulec.runtime.verdicts import Claim, claims, in_order
@@ -66,10 +67,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The first byte of a trace that the rules don't allow, or its end, and why."""
+    """The first byte of a trace that the rules don't allow, or its end, and why.
+
+    `rules` are those that close the ways on which that byte could be.
+    """
 
     at: int
     refusal: Refusal
+    rules: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +82,25 @@ class Explanation:
     """What may come at the byte `at` of a trace.
 
     `at` lies before the place that was asked for where the trace had stopped by then; `stop`
-    is None where all of the trace is allowed. `broken` are the rules broken so far.
+    is None where all of the trace is allowed. `closed` are ways that no reading can take, and
+    `broken` the rules broken so far.
     """
 
     at: int
     readings: tuple[Reading, ...]
     next: tuple[int, ...]
     ends: bool
+    closed: tuple[Closed, ...]
     stop: Stop | None
     broken: tuple[Claim, ...]
+
+
+class _Place(NamedTuple):
+    """The readings at a byte; those `doubted` are all that the text's shape has there."""
+
+    config: Config
+    doubted: Config
+    at: int
 
 
 class Explainer:
@@ -94,40 +109,66 @@ class Explainer:
     def __init__(self, marked: Marked) -> None:
         self.marked = marked
         self._engine = Tracing(marked.machine)
+        self._doubts = Doubts(marked)
         self._phases = phases(marked.machine)
+        self._sieve = Sieve(marked)
 
     def __call__(
         self, trace: bytes, at: int, inputs: Mapping[str, object] | None = None
     ) -> Explanation:
         """What may come at a byte of a trace. Raises `BadInput` for values that don't fit."""
-        here = self._engine.start(given.registers(self.marked.machine, inputs))
-        if not here.threads:
+        values = given.registers(self.marked.machine, inputs)
+        start = self._engine.start(values)
+        if not start.threads:
             raise BadInput("with these values no trace can keep the rules")
-        reached = self._walked(here, trace[:at], 0)
-        here, place = reached
-        end, stopped = self._walked(here, trace[place:], place)
-        readings = [self._reading(thread, trace, place) for thread in here.threads]
+        here = self._walked(_Place(start, self._doubts.start(values), 0), trace[:at])
+        end = self._walked(here, trace[here.at :])
+        readings = [self._reading(thread, trace, here.at) for thread in here.config.threads]
+        closed = (way for way, _ in self._doubts.closed(here.doubted))
         return Explanation(
-            place,
+            here.at,
             tuple(reading for reading in readings if reading.next or reading.ends),
             tuple(sorted({byte for reading in readings for byte in reading.next})),
             any(reading.ends for reading in readings),
-            self._stop(end, trace, stopped),
-            self._broken(here, trace),
+            tuple(dict.fromkeys(closed)),
+            self._stop(end, trace),
+            self._broken(here.config, trace),
         )
 
-    def _walked(self, config: Config, text: bytes, at: int) -> tuple[Config, int]:
-        """The readings where a text ends or stops, and the byte."""
+    def _walked(self, place: _Place, text: bytes) -> _Place:
+        """Where a text ends or stops."""
+        config, before, at = place.config, None, place.at
         for byte in text:
             after = self._engine.step(config, byte, at)
             if not after.threads:
                 break
-            config, at = after, at + 1
-        return config, at
+            config, before, at = after, config, at + 1
+        if before is None:
+            return place
+        return _Place(config, self._doubts.behind(before, text[at - place.at - 1], at - 1), at)
 
-    def _stop(self, config: Config, trace: bytes, at: int) -> Stop | None:
-        refusal = explain_refusal(self._engine, config, trace[at : at + 4], at)
-        return None if refusal is None else Stop(at, refusal)
+    def _stop(self, place: _Place, trace: bytes) -> Stop | None:
+        at = place.at
+        refusal = explain_refusal(self._engine, place.config, trace[at : at + 4], at)
+        if refusal is None:
+            return None
+        rules = {
+            rule
+            for way, thread in self._doubts.closed(place.doubted)
+            if self._doubts.takes(thread, trace[at:], at)
+            for rule in way.rules
+        }
+        if rules:
+            refusal = self._closing(told(trace[at : at + 4]), sorted(rules))
+        return Stop(at, refusal, tuple(sorted(rules)))
+
+    def _closing(self, shown: str, numbers: list[int]) -> Refusal:
+        """Why a byte can't come that the text's shape has."""
+        rules = [self.marked.machine.rules[number] for number in numbers]
+        by = ", ".join(dict.fromkeys(f"{rule.shape}.{rule.name}" for rule in rules))
+        because = "; ".join(dict.fromkeys(rule.because for rule in rules if rule.because))
+        message = f"{shown} can't stand here: the way on is closed by {by}"
+        return Refusal(message, by, because=because)
 
     def _broken(self, config: Config, trace: bytes) -> tuple[Claim, ...]:
         """The rules that every reading breaks."""
@@ -148,7 +189,11 @@ class Explainer:
         alone = Config((thread,))
         after = dict(self._after(alone, at))
         field, written = self._field(thread, trace[:at])
-        wanted = demand(self._engine, thread, self._phases.get(thread.node, ""), written)
+        slot = None if part is None else part.element
+        wanted = None
+        if isinstance(slot, checked.Slot):
+            phase = self._phases.get(thread.node, "")
+            wanted = self._sieve.demand(thread, slot, phase, written)
         prose = part is not None and self._prose(part)
         return Reading(
             path=path_of(self.marked.parts, trail),
@@ -190,7 +235,7 @@ class Explainer:
 
     def _field(self, thread: Thread, text: bytes) -> tuple[int, bytes]:
         """The field under way and what has been written of it."""
-        if thread.lex is None or isinstance(thread.lex, Closed):
+        if thread.lex is None or isinstance(thread.lex, programs.Closed):
             return -1, b""
         return thread.lex.field, text[thread.lex.start :]
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rulec.compiler import regions
-from rulec.compiler.terms import Gap
+from rulec.compiler.sifting import Sifted, instances, sift
 from rulec.runtime import dates
-from rulec.runtime.allowed import Rules, value_of
+from rulec.runtime.allowed import Rules
 from rulec.runtime.dates import Day
-from rulec.runtime.numerals import Numeral, Run, endings
+from rulec.runtime.numerals import Numeral, Run, endings, meet
 from rulec.runtime.programs import Word
 from rulec.runtime.stack import Stack
 from rulec.runtime.values import Values, region_values, shown_values, word_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rulec.compiler.machine import Field
+    from rulec.compiler.marking import Marked
     from rulec.compiler.regions import Region
+    from rulec.dsl import checked
     from rulec.runtime.numerals import Allowed, Runs
-    from rulec.runtime.reference import Reference, Thread
+    from rulec.runtime.reference import Thread
 
     Open: TypeAlias = Allowed | tuple[int, ...] | Region
 
@@ -54,32 +56,115 @@ class Demand:
     waived: tuple[int, ...] = ()
 
 
-def demand(engine: Reference, thread: Thread, phase: str, written: bytes) -> Demand | None:
-    """What is asked of the field that a reading is writing; None where that is nothing.
+class Sieve:
+    """What sets of rules leave open, each set by a machine in which it steers alone."""
 
-    `phase` tells how far a number has come, `written` are the field's bytes so far.
-    """
-    found = _under_way(engine, thread, phase, written)
-    if found is None:
-        return None
-    field, open_, left = found
-    sieve = _Sieve(engine, field, thread.regs)
-    whole = sieve.open(())
-    force = sieve.in_force(open_)
-    return Demand(
-        sieve.values(open_),
-        sieve.values(left),
-        sieve.values(whole),
-        tuple(sieve.narrowings(force, open_, whole)),
-        tuple(n for n in engine.rules.beside(field) if n not in force and n in field.rules),
-    )
+    def __init__(self, marked: Marked) -> None:
+        self.marked = marked
+        self._instances = instances(marked.plan)
+        self._every = frozenset(
+            number for number, rule in enumerate(marked.machine.rules) if rule.tier != "audit"
+        )
+        self._known: dict[frozenset[int], tuple[Sifted, Rules]] = {}
+
+    def demand(
+        self, thread: Thread, slot: checked.Slot, phase: str, written: bytes
+    ) -> Demand | None:
+        """What is asked of the field that a reading is writing; None where that is nothing.
+
+        `slot` is where the field stands, `phase` tells how far a number has come, `written`
+        are the field's bytes so far.
+        """
+        found = _under_way(self.marked.machine.fields, thread, phase, written)
+        if found is None:
+            return None
+        field, open_, left = found
+        place = _Place(field, self._instances[field.register], slot, thread.regs)
+        rules = tuple(self._narrowings(place))
+        narrowing = {one.rule for one in rules}
+        waived = (
+            number
+            for number in field.rules
+            if number not in narrowing and self._lost(place, number, open_)
+        )
+        return Demand(
+            _values(field, open_),
+            _values(field, left),
+            _values(field, self._open(place, frozenset())),
+            rules,
+            tuple(waived),
+        )
+
+    def _narrowings(self, place: _Place) -> Iterator[Narrowing]:
+        """The rules without which more would be open, or that leave less by themselves."""
+        whole, left = self._open(place, frozenset()), self._open(place, self._every)
+        for rule in sorted(self._beside(place.field)):
+            alone = self._open(place, frozenset({rule}))
+            without = self._open(place, self._every - {rule})
+            if alone != whole or without != left:
+                field = place.field
+                yield Narrowing(rule, _values(field, alone), _values(field, without))
+
+    def _beside(self, field: Field) -> tuple[int, ...]:
+        return self._sifted(self._every)[1].beside(field)
+
+    def _lost(self, place: _Place, rule: int, open_: Open) -> bool:
+        """Whether a rule that is tested later leaves nothing of what is open."""
+        if self.marked.machine.rules[rule].tier != "commit":
+            return False
+        rules = self._sifted(frozenset({rule}))[1]
+        match place.field.kind:
+            case "number" | "date":
+                allowed = rules.by_rules(place.field, place.regs, (rule,))
+                return not any(meet(*pair) for pair in zip(open_, allowed, strict=False))  # type: ignore[arg-type]
+            case _:
+                return False
+
+    def _sifted(self, chosen: frozenset[int]) -> tuple[Sifted, Rules]:
+        known = self._known.get(chosen)
+        if known is None:
+            sifted = sift(self.marked.plan, self.marked.machine, chosen)
+            known = self._known[chosen] = sifted, Rules(sifted.machine)
+        return known
+
+    def _open(self, place: _Place, chosen: frozenset[int]) -> Open:
+        """What some rules, and the field's type, leave open."""
+        sifted, rules = self._sifted(chosen)
+        field, regs = place.field, place.regs
+        guard = sifted.guard(place.instance, place.slot)
+        match field.kind:
+            case "word":
+                return rules.words(field, regs, guard)
+            case "expr":
+                return rules.regions(field, regs, guard)[0] or regions.EVERYTHING
+            case _:
+                return rules.numbers(field, regs, guard)
+
+
+class _Place(NamedTuple):
+    """A field under way: where it stands, and the registers when it began."""
+
+    field: Field
+    instance: int
+    slot: checked.Slot
+    regs: Sequence[Any]
+
+
+def _values(field: Field, open_: Any) -> Values:
+    """What is open, as data."""
+    match field.kind:
+        case "word":
+            return word_values(field, open_)
+        case "expr":
+            return region_values(open_)
+        case _:
+            return shown_values(field, open_)
 
 
 def _under_way(
-    engine: Reference, thread: Thread, phase: str, written: bytes
+    fields: Sequence[Field], thread: Thread, phase: str, written: bytes
 ) -> tuple[Field, Open, Open] | None:
     """The field, what was open when it began, and what is open still."""
-    fields = engine.machine.fields
     match thread.lex:
         case Numeral(number, allowed=tuple(numbers)):
             return fields[number], numbers, _begun(fields[number], phase, thread.lex, numbers)
@@ -94,76 +179,6 @@ def _under_way(
             return fields[number], region, region
         case _:
             return None
-
-
-class _Sieve:
-    """What sets of rules leave open to one field."""
-
-    def __init__(self, engine: Reference, field: Field, regs: Sequence[Any]) -> None:
-        self._engine = engine
-        self._field = field
-        self._regs = regs
-
-    def open(self, rules: tuple[int, ...]) -> Open:
-        """What some rules, and the field's type, leave open."""
-        match self._field.kind:
-            case "word":
-                return self._words(rules)
-            case "expr":
-                return self._region(rules)
-            case _:
-                return self._engine.rules.by_rules(self._field, self._regs, rules)
-
-    def in_force(self, open_: Open) -> tuple[int, ...]:
-        """The rules that were kept when the field began: all that steer, or masks' own."""
-        beside = self._engine.rules.beside(self._field)
-        kept = tuple(n for n in beside if self._engine.machine.rules[n].tier == "mask")
-        return kept if self.open(beside) != open_ and self.open(kept) == open_ else beside
-
-    def narrowings(
-        self, force: tuple[int, ...], left: Open, whole: Open
-    ) -> tuple[Narrowing, ...]:
-        """The rules without which more would be open, or that leave less by themselves."""
-        found: list[Narrowing] = []
-        for rule in sorted(force):
-            alone = self.open((rule,))
-            without = self.open(tuple(other for other in force if other != rule))
-            if alone != whole or without != left:
-                found.append(Narrowing(rule, self.values(alone), self.values(without)))
-        return tuple(found)
-
-    def values(self, open_: Any) -> Values:
-        """The same as data."""
-        match self._field.kind:
-            case "word":
-                return word_values(self._field, open_)
-            case "expr":
-                return region_values(open_)
-            case _:
-                return shown_values(self._field, open_)
-
-    def _words(self, rules: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(
-            number
-            for number, word in enumerate(self._field.words)
-            if all(self._holds(word, rule) for rule in rules if rule in self._field.rules)
-        )
-
-    def _holds(self, word: str, rule: int) -> bool:
-        trial = list(self._regs)
-        trial[self._field.register] = value_of(self._field, word)
-        held = self._engine.rules.value(trial, self._engine.machine.rules[rule].term)
-        return held not in (False, Gap.UNDEFINED, Gap.COMPLEX)
-
-    def _region(self, rules: tuple[int, ...]) -> Region:
-        """The strictest demand of a machine in which only these rules steer."""
-        machine = self._engine.machine
-        chosen = (
-            rule if number in rules else replace(rule, tier="audit")
-            for number, rule in enumerate(machine.rules)
-        )
-        sifted = Rules(replace(machine, rules=tuple(chosen)))
-        return sifted.regions(self._field, self._regs)[0] or regions.EVERYTHING
 
 
 # --- what goes on from here ---

@@ -49,8 +49,13 @@ def explain_refusal(engine: Reference, config: Config, text: bytes, at: int) -> 
     return _refusal(engine, here, b"") if engine.ending(here, at) is None else None
 
 
+def told(rest: bytes) -> str:
+    """The first character of a text, or its end, in a message."""
+    return f"`{one_line(rest.decode('utf-8', 'replace')[:1])}`" if rest else "the end"
+
+
 def _refusal(engine: Reference, config: Config, rest: bytes) -> Refusal:
-    shown = f"`{one_line(rest.decode('utf-8', 'replace')[:1])}`" if rest else "the end"
+    shown = told(rest)
     for thread in config.threads:
         found = _by_rule(engine, thread, shown)
         if found is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rulec.compiler.marking import Enter, Leave, Passed
 from rulec.dsl.checked import ShapeType, Slot
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from rulec.compiler.marking import Part
     from rulec.runtime.allowed import Rules
 
-ENTER, LEAVE, PASSED, CLOSED, RESET, ITEM = range(-15, -9)
-"""Steps of a trail, told by the `rule` of a mark. The `label` is a part, the size of a literal,
-a field or a list; `regs` are the registers that a reset has set."""
+ENTER, LEAVE, PASSED, CLOSED, RESET, ITEM, DENIED = range(-16, -9)
+"""Steps of a trail, told by the `rule` of a mark.
+
+The `label` is a part, the size of a literal, a field or a list, and for what was denied a guard
+or a rule that is broken. `regs` are the registers that a reset has set, or all values as a
+guard saw them.
+"""
 
 
 class Tracing(Reference):
@@ -31,6 +35,13 @@ class Tracing(Reference):
 
     def _runner(self) -> Programs:
         return _Tracing(self.machine, self.rules, guarded=self.guarded)
+
+
+class Doubting(Tracing):
+    """The same with ways left open that rules close; a trail notes what was denied."""
+
+    def _runner(self) -> Programs:
+        return _Doubting(self.machine, self.rules, guarded=self.guarded)
 
 
 class _Tracing(Programs):
@@ -52,8 +63,26 @@ class _Tracing(Programs):
         return super()._item_open(frame, op)
 
 
+class _Doubting(_Tracing):
+    def _guarded(self, frame: Frame, op: m.Guarded) -> bool:
+        if not super()._guarded(frame, op):
+            _note(frame, DENIED, op.guard, frame.at, tuple(frame.regs))
+        return True
+
+    def _test(self, frame: Frame, number: int) -> bool:
+        if not super()._test(frame, number):
+            _note(frame, DENIED, number, frame.at)
+        return True
+
+    def _begin(self, frame: Frame, op: m.Begin) -> bool:
+        if not super()._begin(frame, op):
+            for rule in self.rules.beside(self.machine.fields[op.field]):
+                _note(frame, DENIED, rule, frame.at)
+        return True
+
+
 def _note(
-    frame: Frame, step: int, label: int, start: int, registers: tuple[int, ...] = ()
+    frame: Frame, step: int, label: int, start: int, registers: tuple[Any, ...] = ()
 ) -> None:
     frame.marks = (Mark(step, label, "", start, frame.at, registers, None), frame.marks)
 
@@ -71,6 +100,11 @@ def _leave(frame: Frame, op: Leave) -> bool:
 def _passed(frame: Frame, op: Passed) -> bool:
     _note(frame, PASSED, op.size, frame.at)
     return True
+
+
+def denials(trail: Iterable[Mark]) -> tuple[Mark, ...]:
+    """What was denied on the way."""
+    return tuple(mark for mark in trail if mark.rule == DENIED)
 
 
 def open_parts(trail: Iterable[Mark]) -> tuple[Mark, ...]:

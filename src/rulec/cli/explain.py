@@ -12,7 +12,8 @@ from rich.markdown import Markdown
 
 from rulec import compiler
 from rulec.cli.console import Format, FormatOption, emit, given, misuse, sound, stdout, steps
-from rulec.cli.place import View, record, show_place
+from rulec.cli.place import View, show_place
+from rulec.cli.place_record import record
 from rulec.cli.request import WithOption, read_inputs
 from rulec.cli.tokenizers import EndOption, SizeOption, TokenizerOption, open_vocabulary
 from rulec.cli.traces import LONGEST

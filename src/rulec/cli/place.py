@@ -17,11 +17,11 @@ from rulec.dsl.findings import one_line
 
 if TYPE_CHECKING:
     from rulec.compiler import Vocabulary
-    from rulec.compiler.marking import Marked, Part
+    from rulec.compiler.marking import Marked
     from rulec.dsl.source import Span
-    from rulec.runtime.explain import Explanation, Reading
+    from rulec.runtime.closed import Closed
+    from rulec.runtime.explain import Explanation, Reading, Stop
     from rulec.runtime.narrowing import Demand
-    from rulec.runtime.reasons import Refusal
     from rulec.runtime.tokens import NextTokens
 
 WIDEST = 100
@@ -63,8 +63,8 @@ def show_place(view: View, console: Console) -> None:
     console.print(_head(view))
     _excerpt(view, console)
     if found.at < view.asked and found.stop is not None:
-        text = Text("stopped here: ", style=BAD)
-        console.print(text + Text(f"{found.stop.refusal.message}{_because(view)}"))
+        text = Text("the trace stops here: ", style=BAD)
+        console.print(text + _refused(found.stop))
     for claim in found.broken:
         console.print(Text("broken before: ", style=BAD) + Text(claim_line(claim)))
     shown = found.readings[:MOST_READINGS]
@@ -73,6 +73,8 @@ def show_place(view: View, console: Console) -> None:
         _show_reading(view, reading, of, console)
     if len(found.readings) > len(shown):
         console.print(f"and {len(found.readings) - len(shown)} readings more")
+    for closed in found.closed:
+        _show_closed(view, closed, console)
     if view.coming is not None:
         _show_tokens(view, view.coming, console)
     if found.at == view.asked:
@@ -109,10 +111,9 @@ def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def _because(view: View) -> str:
-    stop = view.explanation.stop
-    because = "" if stop is None else stop.refusal.because
-    return f" ({because})" if because else ""
+def _refused(stop: Stop) -> Text:
+    because = f" ({stop.refusal.because})" if stop.refusal.because else ""
+    return Text(f"{stop.refusal.message}{because}")
 
 
 def _outlook(view: View) -> Text:
@@ -120,23 +121,23 @@ def _outlook(view: View) -> Text:
     found = view.explanation
     stop, end = found.stop, len(view.trace)
     if stop is None:
-        here = found.at == end
-        return Text("the trace may end here" if here else "the rest of the trace is allowed")
+        whole = found.at == end
+        return Text("the trace may end here" if whole else "the rest of the trace is allowed")
     if stop.at == end:
-        here = found.at == end
-        rest = "" if here else "the rest of the trace is allowed, but "
-        return Text(f"{rest}the trace can't end {'here' if here else 'behind it'}")
-    refused = f"{stop.refusal.message}{_because(view)}"
+        if found.at == end:
+            return Text("the trace can't end here")
+        return Text("the rest of the trace is allowed, but it can't end there")
+    refused = _refused(stop)
     if stop.at == found.at:
-        return Text("the trace goes on with what is refused: ", style=BAD) + Text(refused)
-    return Text(f"the trace goes on as allowed up to byte {stop.at}: {refused}")
+        return Text("the trace goes on with what is refused: ", style=BAD) + refused
+    return Text(f"the trace goes on as allowed up to byte {stop.at}: ") + refused
 
 
 # --- a reading ---
 
 
 def _show_reading(view: View, reading: Reading, of: str, console: Console) -> None:
-    console.print(_place(view, reading, of))
+    console.print(Text("in ") + _place(view, reading) + Text(of, style="dim"))
     rows = [(label, text) for label, text in _rows(view, reading) if text]
     width = max((len(label) for label, _ in rows), default=0)
     for label, text in rows:
@@ -145,15 +146,20 @@ def _show_reading(view: View, reading: Reading, of: str, console: Console) -> No
         _show_rules(view, reading.demand, console)
 
 
-def _place(view: View, reading: Reading, of: str) -> Text:
-    text = Text("in ")
-    text.append(".".join(reading.path) or "the trace", style="bold")
-    part = reading.part
-    if part is not None:
-        text.append(", the text" if part.kind == "text" else "")
-        text.append(f"  {one_line(part.span.text)}  {view.where(part.span)}", style="dim")
-    text.append(of, style="dim")
+def _place(view: View, way: Reading | Closed) -> Text:
+    text = Text(".".join(way.path) or "the trace", style="bold")
+    if way.part is not None:
+        text.append(", the text" if way.part.kind == "text" else "")
+        span = way.part.span
+        text.append(f"  {one_line(span.text)}  {view.where(span)}", style="dim")
     return text
+
+
+def _show_closed(view: View, closed: Closed, console: Console) -> None:
+    """Print a way that rules close."""
+    console.print(Text("not in ") + _place(view, closed))
+    rules = ", ".join(_rule(view, number) for number in closed.rules)
+    console.print(Text("  closed by  ", style="dim") + Text(rules))
 
 
 def _rows(view: View, reading: Reading) -> list[tuple[str, str]]:
@@ -242,101 +248,3 @@ def _token(view: View, token: int) -> str:
     if vocabulary is not None and token < len(vocabulary.tokens):
         text = vocabulary.tokens[token]
     return f"the end ({token})" if text is None else quoted(text)
-
-
-# --- for programs ---
-
-
-def record(view: View) -> dict[str, object]:
-    """An explanation as JSON has it."""
-    found = view.explanation
-    line, column = view.position
-    stop = found.stop
-    return {
-        "at": found.at,
-        "asked": view.asked,
-        "line": line,
-        "column": column,
-        "length": len(view.trace),
-        "next": list(found.next),
-        "ends": found.ends,
-        "stop": None if stop is None else {"at": stop.at} | refusal_record(stop.refusal),
-        "broken": [claim.to_record() for claim in found.broken],
-        "readings": [_reading_record(view, reading) for reading in found.readings],
-        "tokens": None if view.coming is None else _tokens_record(view.coming),
-    }
-
-
-def refusal_record(refusal: Refusal) -> dict[str, object]:
-    """Why something can't stand somewhere, as JSON has it."""
-    return {
-        "message": refusal.message,
-        "rule": refusal.rule or None,
-        "field": refusal.field or None,
-        "allowed": refusal.allowed or None,
-        "because": refusal.because or None,
-    }
-
-
-def _reading_record(view: View, reading: Reading) -> dict[str, object]:
-    field = view.marked.machine.fields[reading.field] if reading.field >= 0 else None
-    wanted = reading.demand
-    return {
-        "path": list(reading.path),
-        "element": None if reading.part is None else _element_record(reading.part),
-        "shape": None if field is None else field.shape,
-        "field": None if field is None else field.name or None,
-        "kind": None if field is None else field.kind,
-        "written": reading.written.decode("utf-8", "replace"),
-        "allowed": None if wanted is None else wanted.allowed.to_record(),
-        "left": None if wanted is None else wanted.left.to_record(),
-        "type": None if wanted is None else wanted.type_.to_record(),
-        "rules": [
-            _rule_record(view, narrowing.rule)
-            | {"alone": narrowing.alone.to_record(), "without": narrowing.without.to_record()}
-            for narrowing in (() if wanted is None else wanted.rules)
-        ],
-        "not_kept": [
-            _rule_record(view, number) for number in (() if wanted is None else wanted.waived)
-        ],
-        "read_by": [_rule_record(view, number) for number in reading.reads],
-        "next": list(reading.next),
-        "characters": list(reading.characters),
-        "forced": reading.forced.decode("utf-8", "replace"),
-        "ends": reading.ends,
-        "openers": [_element_record(part) for part in reading.openers],
-        "watching": [
-            {"path": list(watching.path), "start": watching.start}
-            for watching in reading.watching
-        ],
-    }
-
-
-def _element_record(part: Part) -> dict[str, object]:
-    return {"kind": part.kind, "shape": part.shape or None} | _span_record(part.span)
-
-
-def _rule_record(view: View, number: int) -> dict[str, object]:
-    rule = view.marked.machine.rules[number]
-    about = {
-        "rule": rule.name,
-        "shape": rule.shape,
-        "tier": rule.tier,
-        "because": rule.because or None,
-    }
-    return about | _span_record(view.marked.sources[number].span)
-
-
-def _span_record(span: Span) -> dict[str, object]:
-    line, column = span.source.position(span.start)
-    return {"text": span.text, "file": span.source.name, "line": line, "column": column}
-
-
-def _tokens_record(coming: NextTokens) -> dict[str, object]:
-    refusal = coming.refusal
-    return {
-        "number": coming.number,
-        "allowed": list(coming.allowed),
-        "own": coming.own,
-        "refusal": None if refusal is None else refusal_record(refusal),
-    }
