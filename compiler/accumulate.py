@@ -32,7 +32,7 @@ PICKED = ("prev", "last", "first", "min", "max", "sorted")
 def measure(names: Names) -> None:
     """Give the folds of a plan their scales and bounds, where they have some."""
     for number_, fold in enumerate(names.plan.folds):
-        if fold.late or fold.function in ("all", "any", "distinct"):
+        if fold.late or fold.function == "distinct":
             continue
         try:
             _measure(names, number_, fold)
@@ -42,8 +42,8 @@ def measure(names: Names) -> None:
 
 def _measure(names: Names, number_: int, fold: Folding) -> None:
     high = _most_items(names.plan, fold)
-    if fold.function == "count":
-        names.fold(number_, 1, (0, high))
+    if fold.function in ("count", "all", "any"):
+        names.fold(number_, 1, (0, high if fold.function == "count" else 1))
         return
     cases = Flattener(names, -1, names.plan.lists[fold.list].count).value(fold.body)
     cases = [case for case in cases if case.gap is None]
@@ -106,9 +106,9 @@ class Accumulator:
         register, there = fold.register, PRESENT + fold.register
         if not {register, there} & self._deep(formula):
             return formula
-        if fold.function in ("all", "any", "distinct") or register not in self._names.scales:
+        if register not in self._names.scales:
             return formula
-        if fold.function == "count":
+        if fold.function in ("count", "all", "any"):
             return self._counted(formula, fold)
         scale = self._names.scales[register]
         ways: list[Formula] = []
@@ -130,14 +130,16 @@ class Accumulator:
         return frozenset(found)
 
     def _counted(self, formula: Formula, fold: Folding) -> Formula:
+        """An item counts, or decides a condition on all or any of them."""
         space = self._names.space
         flattener = Flattener(self._names, -1, self._names.plan.lists[fold.list].count)
         more = variable(fold.register) + number(1)
+        decided = {"all": number(0), "any": number(1)}.get(fold.function, more)
         ways: list[Formula] = []
         for cell, held in flattener.outcomes(fold.body):
-            if held is True:
-                ways.append(within(space.replaced(formula, fold.register, more), cell))
-            elif held in (False, Gap.ABSENT):
+            if held is (fold.function != "all"):
+                ways.append(within(space.replaced(formula, fold.register, decided), cell))
+            elif not isinstance(held, Gap) or held is Gap.ABSENT:
                 ways.append(within(formula, cell))
         return self._joined(ways)
 

@@ -112,8 +112,7 @@ class Flattener:
             case terms.Read(register) if self._is_flag(register):
                 return list(self._flag(register))
             case terms.Folded(fold):
-                function = self._names.plan.folds[fold].function
-                raise self._unfit(f"`{function}` over a list is tested when the list closes")
+                return self._truth(self._names.plan.folds[fold])
             case terms.Else(inner, otherwise):
                 return [
                     Outcome((*cell, *more), held)
@@ -126,6 +125,17 @@ class Flattener:
                 ]
             case _:
                 raise self._unfit("its condition has no form that masks can keep")
+
+    def _truth(self, fold: Folding) -> list[Outcome]:
+        """`all` or `any` over a list: whether it held of the items so far is a variable."""
+        if fold.late:
+            raise self._unfit("it reads a field that is written behind its list")
+        if fold.function not in ("all", "any"):
+            raise self._unfit(f"`{fold.function}` over a list is tested when the list closes")
+        return [
+            Outcome((equal(variable(fold.register), int(held)).of(self._rules),), held)
+            for held in (True, False)
+        ]
 
     def _first(self, inner: tuple[Term, ...], decisive: bool) -> list[Outcome]:
         """The conjunction (`decisive` False) or disjunction, looked at in order."""

@@ -80,6 +80,7 @@ class Projection:
     distinct: dict[int, int] = field(default_factory=dict)
     distinct_places: dict[Where, int] = field(default_factory=dict)
     items: dict[int, list[tuple[int, Term]]] = field(default_factory=dict)
+    flattened: dict[tuple[int, Term], Formula] = field(default_factory=dict)
     start: Formula = TRUE
     watched: bool = False
 
@@ -106,11 +107,14 @@ class Projection:
             if rule not in self.rules:
                 continue
             done = self.plan.rules[rule].done
-            flattener = Flattener(self.names, rule, done)
-            found += [
-                flattener.kept(part) for part in self._apart(rule, self.plan.rules[rule].term)
-            ]
+            for part in self._apart(rule, self.plan.rules[rule].term):
+                found.append(self._kept(rule, part, done))
         return conjoined(*found)
+
+    def _kept(self, rule: int, part: Term, home: int) -> Formula:
+        formula = Flattener(self.names, rule, home).kept(part)
+        self.flattened[rule, part] = formula
+        return formula
 
     def _apart(self, rule: int, term: Term) -> Iterator[Term]:
         """The conditions of a rule, but for those on every item of a list."""
@@ -133,7 +137,7 @@ class Projection:
         for rule, part in queue:  # grows while it is gone through
             if not isinstance(part, terms.Folded):
                 home = self.plan.lists[list_].count
-                found.append(Flattener(self.names, rule, home).kept(part))
+                found.append(self._kept(rule, part, home))
                 continue
             fold = self.plan.folds[part.fold]
             if fold.list != list_:
@@ -218,8 +222,8 @@ class Projection:
         for fold in self.plan.folds:
             if fold.outer == list_:
                 formula = self._put(formula, PRESENT + fold.register, 0)
-                if fold.function in ("sum", "count"):
-                    formula = self._put(formula, fold.register, 0)
+                if fold.function in ("sum", "count", "all", "any"):
+                    formula = self._put(formula, fold.register, int(fold.function == "all"))
         return formula
 
     def _put(self, formula: Formula, name: int, value: int) -> Formula:
