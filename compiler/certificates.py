@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -28,16 +29,17 @@ from rulec.compiler.conditions import (
     Formula,
     Unfit,
     conjoined,
+    rules_of,
     variables,
 )
-from rulec.compiler.polynomial import Poly
-from rulec.compiler.projection import Decision, Projection, rules_of
 from rulec.compiler.witnesses import Choice, choices, shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rulec.compiler.names import Names
+    from rulec.compiler.polynomial import Poly
+    from rulec.compiler.projection import Decision, Projection
     from rulec.compiler.space import Space
     from rulec.compiler.terms import Term
 
@@ -188,9 +190,7 @@ def _deep(space: Space, claim: Claim) -> set[int]:
 def _value(poly: Poly, values: Mapping[int, int]) -> int:
     total = 0
     for factor, monomial in poly.parts:
-        for name in monomial:
-            factor *= values[name]
-        total += factor
+        total += factor * prod(values[name] for name in monomial)
     return total
 
 
@@ -216,10 +216,36 @@ def _is(atom: Atom, value: int) -> bool:
 # --- the solver ---
 
 
-def _ask(names: Names, term: Term) -> solver.Answer:
-    order = {name: place for place, name in enumerate(sorted(terms.registers(term)))}
+def refuted(names: Names, conditions: Sequence[Term]) -> solver.Answer:
+    """Values of a space's variables with which all conditions hold, or that there are none.
+
+    The conditions are terms over the variables (`over_names`); the core of a contradiction are
+    places among them.
+    """
+    read = frozenset().union(*map(terms.registers, conditions))
+    order = {name: place for place, name in enumerate(sorted(read))}
     scales = {place: None if name in names.space.dense else 1 for name, place in order.items()}
-    return solver.satisfy([_renamed(term, order)], scales, rlimit=EFFORT)
+    asked = [_renamed(condition, order) for condition in conditions]
+    answer = solver.satisfy(asked, scales, rlimit=EFFORT, core=len(asked) > 1)
+    if isinstance(answer, solver.Satisfiable):
+        return solver.Satisfiable({name: answer.values[n] for name, n in order.items()})
+    return answer
+
+
+def known_of(names: Names, formula: Formula, more: Sequence[int] = ()) -> Iterator[Term]:
+    """What the types allow the variables of a formula, and `more` of them, to be."""
+    yield from _known(names.space, Claim("", formula, ()))
+    for name in more:
+        yield from _bounds(names.space, name)
+
+
+def over_names(formula: Formula) -> Term:
+    """A formula as a term that reads the variables of its space."""
+    return _conjunction(formula)
+
+
+def _ask(names: Names, term: Term) -> solver.Answer:
+    return refuted(names, [term])
 
 
 def _renamed(term: Term, order: Mapping[int, int]) -> Term:
@@ -242,15 +268,17 @@ def _renamed(term: Term, order: Mapping[int, int]) -> Term:
 
 def _negated(names: Names, claim: Claim) -> Term:
     """The claim is wrong: what the types allow, what is given, and nothing that is shown."""
-    space = names.space
-    known: list[Term] = []
-    for name in sorted(_deep(space, claim)):
-        known += _bounds(space, name)
-        if name in space.quotients:
-            known += [_atom(atom) for atom in space.quotients[name].atoms]
     given = [_formula(block) for block in _blocks(claim.given)]
     shown = [terms.Negated(_conjunction(formula)) for formula in claim.shown]
-    return terms.Every((*known, *given, *shown))
+    return terms.Every((*_known(names.space, claim), *given, *shown))
+
+
+def _known(space: Space, claim: Claim) -> Iterator[Term]:
+    """What the types allow, and what quotients are."""
+    for name in sorted(_deep(space, claim)):
+        yield from _bounds(space, name)
+        if name in space.quotients:
+            yield from map(_atom, space.quotients[name].atoms)
 
 
 def _bounds(space: Space, name: int) -> Iterator[Term]:

@@ -25,7 +25,7 @@ QUOTIENT = 1 << 21
 """Variables from here on are quotients, rounded down, of polynomials over other variables."""
 
 FRESH = 1 << 40
-"""Variables from here on stand for nothing that is written; no formula that is kept has them."""
+"""Variables from here on stand for nothing that is written; no guard has them."""
 
 MOST_CELLS = 24
 """Cells that a block may have while variables are eliminated."""
@@ -165,6 +165,18 @@ def conjoined(*formulas: Formula) -> Formula:
         for block in formula:
             found[block] = _both_rules(found[block], block) if block in found else block
     return tuple(found.values())
+
+
+def rules_of(*formulas: Formula) -> frozenset[int]:
+    """The rules that formulas come from."""
+    return frozenset(
+        rule
+        for formula in formulas
+        for block in formula
+        for cell in block
+        for atom in cell
+        for rule in atom.rules
+    )
 
 
 def within(formula: Formula, cell: Cell) -> Formula:

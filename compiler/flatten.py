@@ -28,6 +28,7 @@ from rulec.compiler.terms import LIMIT, Gap, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
     from rulec.compiler.machine import Folding
     from rulec.compiler.names import Names
 
@@ -340,8 +341,7 @@ class Flattener:
             case terms.Binary(op, left, right):
                 return self._binary(op, left, right)
             case terms.Rounded(mode, inner, digits):
-                made = self._each(inner, lambda case: self._rounded(mode, case, digits))
-                return made
+                return self._each(inner, lambda case: self._rounded(mode, case, digits))
             case terms.Absolute(inner):
                 return self._each(inner, self._absolute)
             case terms.Extreme(largest, inner):

@@ -80,7 +80,7 @@ def _guard(space: Space, formula: Formula) -> Guard:
 
 
 def _renamed(poly: Poly, names: Mapping[int, int]) -> Poly:
-    """The polynomial with other names for some variables; none of the new ones is an old one."""
+    """The polynomial with other names for some variables."""
     parts = tuple((c, tuple(sorted(names.get(v, v) for v in m))) for c, m in poly.parts)
     return Poly(tuple(sorted(parts, key=lambda part: part[1])))
 

@@ -18,6 +18,7 @@ from rulec.compiler.conditions import (
     Unfit,
     conjoined,
     equal,
+    rules_of,
     variables,
     within,
 )
@@ -25,7 +26,7 @@ from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.places import Instance, Listed, Scalar
 from rulec.compiler.polynomial import Poly, number, variable
-from rulec.compiler.projection import Projection, lists_in, rules_of
+from rulec.compiler.support import lists_in
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.machine import Folding
     from rulec.compiler.polynomial import Range
+    from rulec.compiler.projection import Projection
 
 MOST_ROUNDS = 6
 """Steps in which what must hold between items is found."""
@@ -326,7 +328,7 @@ def _projected(projection: Projection, item: object, fold: Folding, spare: int) 
     names = projection.names
     outer = _outer(projection, fold)
     names.space.bounds[spare] = outer
-    quiet = Projection(names, projection.rules, items=projection.items)
+    quiet = projection.apart()
     home, scale = names.plan.lists[fold.list].count, names.scales.get(fold.register, 1)
     ways: list[Formula] = []
     for case in Flattener(names, -1, home).value(fold.body):

@@ -8,7 +8,7 @@ more item and the end of a list each have the formula of what would follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,16 +25,18 @@ from rulec.compiler.conditions import (
     Unfit,
     block_variables,
     conjoined,
+    rules_of,
     variables,
     within,
 )
 from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
+from rulec.compiler.loops import repeated
 from rulec.compiler.names import oversize
 from rulec.compiler.places import DIGITS, Instance, Listed, Nowhere, Place, Scalar
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.steering import conjuncts
-from rulec.compiler.support import slots
+from rulec.compiler.support import lists_in
 from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
 
@@ -66,6 +68,7 @@ class Decision:
     before: Formula
     ways: tuple[Formula, ...]
     register: int = -1
+    element: checked.Element | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +84,8 @@ class Projection:
     distinct_places: dict[Where, int] = field(default_factory=dict)
     items: dict[int, list[tuple[int, Term]]] = field(default_factory=dict)
     flattened: dict[tuple[int, Term], Formula] = field(default_factory=dict)
+    of_lists: dict[int, set[int]] = field(default_factory=dict)
+    whole_lists: set[int] = field(default_factory=set)
     start: Formula = TRUE
     watched: bool = False
 
@@ -107,8 +112,8 @@ class Projection:
             if rule not in self.rules:
                 continue
             done = self.plan.rules[rule].done
-            for part in self._apart(rule, self.plan.rules[rule].term):
-                found.append(self._kept(rule, part, done))
+            parts = self._apart(rule, self.plan.rules[rule].term)
+            found += [self._kept(rule, part, done) for part in parts]
         return conjoined(*found)
 
     def _kept(self, rule: int, part: Term, home: int) -> Formula:
@@ -125,6 +130,8 @@ class Projection:
             fold = self.plan.folds[part.fold]
             if fold.late:
                 raise Unfit("it reads a field that is written behind its list", {rule})
+            if fold.function in ("sorted", "distinct"):
+                self.whole_lists.add(rule)
             if fold.function in ("all", "sorted", "distinct"):
                 self.items.setdefault(fold.list, []).append((rule, part))
             else:
@@ -135,6 +142,7 @@ class Projection:
         found: list[Formula] = []
         queue = list(self.items.get(list_, ()))
         for rule, part in queue:  # grows while it is gone through
+            self.of_lists.setdefault(rule, set()).add(list_)
             if not isinstance(part, terms.Folded):
                 home = self.plan.lists[list_].count
                 found.append(self._kept(rule, part, home))
@@ -180,8 +188,6 @@ class Projection:
             case checked.Optional(body):
                 return self._choice(element, (body, None), into, after)
             case checked.Repeat():
-                from rulec.compiler.loops import repeated
-
                 return repeated(self, element, into, after)
             case _:
                 assert_never(element)
@@ -252,7 +258,7 @@ class Projection:
         for list_ in lists_in(element, into) if kind == "item" else ():
             name = self.plan.lists[list_].name
             break
-        self.decisions[where] = Decision(kind, name, before, tuple(ways))
+        self.decisions[where] = Decision(kind, name, before, tuple(ways), element=element)
 
     def joined(self, formulas: list[Formula]) -> Formula:
         """One of the formulas. Raises `Unfit`."""
@@ -267,13 +273,19 @@ class Projection:
         place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
         where = (id(into), id(slot), 0)
         if not isinstance(place, Listed):
-            return self._place(place, where, after)
+            return self._named(slot, where, self._place(place, where, after))
         for number_ in Accumulator.order(self.plan, place.list):
             after = Accumulator(self.names).updated(after, number_)
         after = conjoined(after, self.of_items(place.list))
-        before = self._place(place.item, where, after)
+        before = self._named(slot, where, self._place(place.item, where, after))
         count = self.plan.lists[place.list].count
         return self.names.space.replaced(before, count, variable(count) + number(1))
+
+    def _named(self, slot: checked.Slot, where: Where, before: Formula) -> Formula:
+        """Note where a field stands."""
+        if where in self.decisions:
+            self.decisions[where] = replace(self.decisions[where], element=slot)
+        return before
 
     def _place(self, place: Place | None, where: Where, after: Formula) -> Formula:
         match place:
@@ -286,7 +298,12 @@ class Projection:
             case _:
                 assert_never(place)
 
+    def apart(self) -> Projection:
+        """A projection of the same rules that notes nothing in this one."""
+        return Projection(self.names, self.rules, items=self.items)
+
     def scalar(self, spec: Field, where: Where, after: Formula) -> Formula:
+        """What must hold before a field, given what must hold behind it."""
         after = self._put(after, PRESENT + spec.register, 1)
         if spec.kind in ("text", "prose", "fraction"):
             return after
@@ -415,27 +432,3 @@ def _writable(names: Names, spec: Field, own: Formula) -> None:
 
 def _holds_zero(sign: str, rest: int) -> bool:
     return rest >= 0 if sign == "ge" else rest == 0
-
-
-def rules_of(*formulas: Formula) -> frozenset[int]:
-    """The rules that formulas come from."""
-    return frozenset(
-        rule
-        for formula in formulas
-        for block in formula
-        for cell in block
-        for atom in cell
-        for rule in atom.rules
-    )
-
-
-def lists_in(element: checked.Element, into: Instance) -> list[int]:
-    """The lists of an instance that have slots in an element."""
-    found: list[int] = []
-    for slot in slots(element):
-        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
-        if isinstance(place, Listed):
-            found.append(place.list)
-        elif isinstance(place, Instance):
-            found += lists_in(place.shape.body, place)
-    return found

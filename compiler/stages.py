@@ -10,7 +10,7 @@ from rulec.compiler.build import Builder
 from rulec.compiler.codec import digest, to_json, with_digest
 from rulec.compiler.derivatives import TooLarge as TooLargeRegex
 from rulec.compiler.graph import TooManyStates
-from rulec.compiler.machine import Machine
+from rulec.compiler.machine import Machine, Rule
 from rulec.compiler.places import TooLarge
 from rulec.compiler.plan import Plan, plan_ruleset
 from rulec.compiler.prose import BadFollower
@@ -19,6 +19,7 @@ from rulec.compiler.readings import ambiguity, prefer_prose
 from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
+    from rulec.compiler.tiers import Assignment
     from rulec.dsl import checked
     from rulec.dsl.source import Span
 
@@ -36,11 +37,17 @@ class RuleSummary:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The machine of a ruleset, where there are no errors."""
+    """The machine of a ruleset, where there are no errors.
+
+    `plan` and `assigned` are what the machine was made from, for those who ask what the
+    rules imply.
+    """
 
     machine: Machine | None
     rules: tuple[RuleSummary, ...]
     diagnostics: tuple[Diagnostic, ...]
+    plan: Plan | None = None
+    assigned: Assignment | None = None
 
 
 def build(ruleset: checked.Ruleset) -> Built:
@@ -64,6 +71,14 @@ def build(ruleset: checked.Ruleset) -> Built:
         return _refused(
             "R0412", "what follows prose must begin with a text or be the end", ruleset.span
         )
+
+
+def _acts(plan: Plan, rule: Rule, tier: tiers.Tiered) -> tuple[str, ...]:
+    """Where a rule acts: what it narrows, or the field behind which it is tested."""
+    if tier.tier == "mask" or not rule.fields:
+        return tier.acts
+    last = plan.fields[rule.fields[-1]]
+    return (f"behind {last.shape}.{last.name}" if last.name else f"behind {last.shape}",)
 
 
 def _refused(code: str, message: str, span: Span) -> Built:
@@ -107,12 +122,14 @@ def _laid(plan: Plan) -> Built:
     )
     summaries = tuple(
         dict.fromkeys(
-            RuleSummary(rule.name, rule.shape, tier.tier, tier.reason, tier.acts)
+            RuleSummary(rule.name, rule.shape, tier.tier, tier.reason, _acts(plan, rule, tier))
             for rule, tier in zip(plan.rules, tiered, strict=True)
         )
     )
     return Built(
         with_digest(machine, digest(to_json(machine))),
         summaries,
-        tiers.complaints(plan, tiered),
+        tiers.complaints(plan, assigned),
+        plan,
+        assigned,
     )

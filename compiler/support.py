@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.places import unsupported
+from rulec.compiler.places import Instance, Listed, unsupported
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -79,3 +79,15 @@ def slots(element: checked.Element) -> Iterator[checked.Slot]:
                 yield from slots(part)
         case checked.Optional(body) | checked.Repeat(body):
             yield from slots(body)
+
+
+def lists_in(element: checked.Element, into: Instance) -> list[int]:
+    """The lists of an instance that have slots in an element."""
+    found: list[int] = []
+    for slot in slots(element):
+        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        if isinstance(place, Listed):
+            found.append(place.list)
+        elif isinstance(place, Instance):
+            found += lists_in(place.shape.body, place)
+    return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rulec.compiler import certificates
 from rulec.compiler.accumulate import measure
 from rulec.compiler.conditions import TRUE, Unfit
+from rulec.compiler.findings import conflict
 from rulec.compiler.guards import GuardBook
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.names import Names
@@ -22,13 +23,13 @@ from rulec.compiler.steering import definitions, steered
 from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rulec.compiler.machine import Folding, Guard
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Term
 
-PROVEN = "every choice left open can be completed"
+PROVEN = "certified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,13 @@ class Assignment:
     """The tiers of all rules, and the guards that keep the rules of the tier `mask`.
 
     `places` tells which guard stands where, `begins` which one a request must meet; the folds
-    have the scales that guards count them in.
+    have the scales that guards count them in. `project` projects any rules taken together.
     """
 
     tiered: tuple[Tiered, ...]
+    projections: tuple[Projection, ...]
+    project: Callable[[Sequence[int]], Projection | Unfit]
+    conflict: tuple[int, ...]
     folds: tuple[Folding, ...]
     guards: tuple[Guard, ...]
     places: Mapping[Where, int]
@@ -133,14 +137,15 @@ def assign(plan: Plan) -> Assignment:
 def _assignment(
     admission: _Admission, groups: list[list[int]], tiered: tuple[Tiered, ...]
 ) -> Assignment:
-    projections = [admission.projected(group) for group in groups]
+    made = map(admission.projected, groups)
+    projections = tuple(projection for projection in made if isinstance(projection, Projection))
     book = GuardBook(admission.plan)
     for projection in projections:
-        if isinstance(projection, Projection):
-            book.add(projection)
+        book.add(projection)
+    apart = conflict(projections, admission.projected)
     scales = admission.names.scales
     folds = tuple(replace(f, scale=scales.get(f.register, 0)) for f in admission.plan.folds)
-    return Assignment(tiered, folds, *book.finish())
+    return Assignment(tiered, projections, admission.projected, apart, folds, *book.finish())
 
 
 def _admitted(admission: _Admission, groups: list[list[int]]) -> list[list[int]]:
@@ -160,7 +165,7 @@ def _joined(admission: _Admission, groups: list[list[int]]) -> list[list[int]]:
         projection = admission.projected(group)
         for where, way in projection.ways.items() if isinstance(projection, Projection) else ():
             if way != TRUE:
-                other = owner.setdefault(where[:2] + (0,), number)
+                other = owner.setdefault((*where[:2], 0), number)
                 old, new = group_of[number], group_of[other]
                 group_of = [new if held == old else held for held in group_of]
     made: dict[int, list[int]] = {}
@@ -198,8 +203,31 @@ def _in_order(plan: Plan, group: Iterable[int]) -> list[int]:
     return sorted(group, key=lambda number: (plan.sources[number].span.start, number))
 
 
-def complaints(plan: Plan, tiered: Sequence[Tiered]) -> tuple[Diagnostic, ...]:
-    """`mask rule`s whose tier is another."""
+def complaints(plan: Plan, assigned: Assignment) -> tuple[Diagnostic, ...]:
+    """Rules that exclude each other, and `mask rule`s whose tier is another."""
+    return (*_excluding(plan, assigned.conflict), *_demanded(plan, assigned.tiered))
+
+
+def _excluding(plan: Plan, rules: Sequence[int]) -> tuple[Diagnostic, ...]:
+    if not rules:
+        return ()
+    sources = list(dict.fromkeys(plan.sources[rule] for rule in rules))
+    first, *others = sorted(sources, key=lambda source: source.span.start)
+    message, label = "these rules cannot hold together", "this rule"
+    if not others:
+        message, label = f"no trace can keep `{first.name}`", "no values make it hold"
+    return (
+        Diagnostic(
+            "R0511",
+            message,
+            Label(first.span, label),
+            tuple(Label(other.span, "conflicts with it") for other in others),
+            hint="remove one, or widen a type",
+        ),
+    )
+
+
+def _demanded(plan: Plan, tiered: Sequence[Tiered]) -> tuple[Diagnostic, ...]:
     return tuple(
         dict.fromkeys(
             Diagnostic(

@@ -47,7 +47,7 @@ def choices(names: Names, spec: Field, formula: Formula) -> Iterator[Choice]:
 
 
 def shown_by(names: Names, spec: Field, formula: Formula, unit: int) -> tuple[Formula, int]:
-    """The formula if the field's last digit shown stands for `unit`, over a variable of its own.
+    """The formula if the field's last digit shown stands for `unit`, over another variable.
 
     The variable counts these units.
     """

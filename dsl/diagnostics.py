@@ -21,7 +21,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding: `code` names its page, `message` is one lower-case line."""
+    """One finding: `code` names its page, `message` is one lower-case line.
+
+    `example` is a trace that shows what is meant.
+    """
 
     code: str
     message: str
@@ -29,3 +32,4 @@ class Diagnostic:
     related: tuple[Label, ...] = ()
     hint: str = ""
     severity: Severity = "error"
+    example: str = ""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _TAB = 4
 _WIDEST = 160
+_LONGEST = 12
 
 
 def render(diagnostic: Diagnostic) -> str:
@@ -21,7 +22,16 @@ def render(diagnostic: Diagnostic) -> str:
         lines.extend(_excerpt(label))
     if diagnostic.hint:
         lines.append(f"  hint: {diagnostic.hint}")
+    if diagnostic.example:
+        lines.extend(_shown(diagnostic.example))
     return "\n".join(lines)
+
+
+def _shown(example: str) -> list[str]:
+    """A trace, its first lines, between marks that are no part of it."""
+    lines = example.split("\n")
+    kept = [f"  | {_expanded(line)[:_WIDEST]}" for line in lines[:_LONGEST]]
+    return ["  for example:", *kept, *(["  | …"] if len(lines) > _LONGEST else [])]
 
 
 def _excerpt(label: Label) -> list[str]:
@@ -85,6 +95,7 @@ def to_record(diagnostic: Diagnostic) -> dict[str, object]:
         "message": diagnostic.message,
         **_place(diagnostic.primary.span),
         "hint": diagnostic.hint,
+        "example": diagnostic.example,
         "label": diagnostic.primary.text,
         "related": [
             {**_place(label.span), "message": label.text} for label in diagnostic.related

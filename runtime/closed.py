@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rulec.compiler.projection import rules_of
+from rulec.compiler.conditions import rules_of
 from rulec.runtime.guards import Guards
 from rulec.runtime.reference import Config
 from rulec.runtime.trail import Doubting, denials, open_parts, path_of

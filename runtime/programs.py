@@ -9,8 +9,9 @@ from rulec.compiler import ops as m
 from rulec.compiler.regions import Region, contains
 from rulec.compiler.terms import Gap
 from rulec.runtime import dates, numerals, stack
-from rulec.runtime.allowed import Rules, value_of
+from rulec.runtime.allowed import Rules
 from rulec.runtime.dates import Day
+from rulec.runtime.guards import value_of
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.seen import Seen, bump
 from rulec.runtime.stack import Stack

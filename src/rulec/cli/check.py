@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -28,7 +29,7 @@ from rulec.compiler import RuleSummary
 
 def check(files: RulesFiles, form: FormatOption = Format.text) -> None:
     """Check rulesets: all errors at once, and the tier of every rule."""
-    reports = [(path, stages.inspect(path)) for path in files]
+    reports = [(path, _analysed(stages.inspect(path))) for path in files]
     if form is Format.json:
         emit(
             {
@@ -53,6 +54,19 @@ def check(files: RulesFiles, form: FormatOption = Format.text) -> None:
         raise typer.Exit(Exit.fault)
 
 
+def _analysed(report: stages.Report) -> stages.Report:
+    """The report with what the rules imply, and a trace for each finding."""
+    from rulec.runtime.analysis import analyse, excused  # noqa: PLC0415 - only here
+
+    built, found = report.built, report.diagnostics
+    if built is None:
+        return report
+    if broken(found):
+        shown = (excused(built, d) if d.code == "R0511" else d for d in found)
+        return replace(report, diagnostics=tuple(shown))
+    return replace(report, diagnostics=(*found, *analyse(built)))
+
+
 def _summary(path: Path, report: stages.Report, console: Console) -> None:
     severities = Counter(found.severity for found in report.diagnostics)
     if severities["error"]:
@@ -69,8 +83,9 @@ def _summary(path: Path, report: stages.Report, console: Console) -> None:
 
 def _table(rules: Sequence[RuleSummary]) -> Table:
     table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
-    for heading in ("rule", "shape", "tier", "why"):
+    for heading in ("rule", "shape", "tier", "acts at", "why"):
         table.add_column(heading, overflow="fold")
     for rule in rules:
-        table.add_row(rule.name, rule.shape, rule.tier, rule.reason)
+        acts = ", ".join(place.removeprefix(f"{rule.shape}.") for place in rule.acts)
+        table.add_row(rule.name, rule.shape, rule.tier, acts, rule.reason)
     return table

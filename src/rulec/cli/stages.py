@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rulec import compiler, dsl
-from rulec.compiler import Machine, RuleSummary
+from rulec.compiler import Built, Machine, RuleSummary
 from rulec.dsl.checked import Ruleset
 from rulec.dsl.diagnostics import Diagnostic
 from rulec.runtime.verdicts import Claim
@@ -27,6 +27,7 @@ class Report:
     machine: Machine | None
     rules: tuple[RuleSummary, ...]
     diagnostics: tuple[Diagnostic, ...]
+    built: Built | None = None
 
 
 def inspect(path: Path) -> Report:
@@ -36,7 +37,7 @@ def inspect(path: Path) -> Report:
         return Report(None, None, (), loaded.diagnostics)
     built = compiler.build(loaded.ruleset)
     found = (*loaded.diagnostics, *built.diagnostics)
-    return Report(loaded.ruleset, built.machine, built.rules, found)
+    return Report(loaded.ruleset, built.machine, built.rules, found, built)
 
 
 def rule_record(rule: RuleSummary) -> dict[str, object]:
@@ -45,6 +46,7 @@ def rule_record(rule: RuleSummary) -> dict[str, object]:
         "name": rule.name,
         "shape": rule.shape,
         "tier": rule.tier,
+        "acts": list(rule.acts),
         "reason": rule.reason,
     }
 
@@ -67,6 +69,9 @@ def output_record(output: Output) -> dict[str, object]:
     return {
         "trace": output.text.decode("utf-8", "replace"),
         "stop": output.stop,
+        "since": None
+        if output.since is None
+        else {"byte": output.since[0], "token": output.since[1]},
         "claims": [claim.to_record() for claim in output.claims],
         "tokens": list(output.tokens),
         "tokens_per_second": round(output.tokens_per_second, 3),

@@ -1,0 +1,220 @@
+"""What a ruleset implies, said to its author: findings of the compiler, each with a trace.
+
+Every trace is judged by the reference machine before it is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rulec.compiler.findings import Finding, findings, wide
+from rulec.compiler.witness import Trace, Witnesses
+from rulec.dsl import checked
+from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.runtime.verify import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rulec.compiler.machine import Machine
+    from rulec.compiler.plan import Plan
+    from rulec.compiler.stages import Built
+    from rulec.dsl.source import Span
+
+MOST_EXAMPLES = 24
+"""Findings that get a trace of their own."""
+
+
+class Analysis:
+    """Says what the rules of a built ruleset imply."""
+
+    def __init__(self, plan: Plan, machine: Machine) -> None:
+        self.plan = plan
+        self._examples = 0
+        self._witnesses = Witnesses(plan)
+        self._verify = Verifier(machine)
+
+    def said(self, finding: Finding) -> Diagnostic:
+        """A finding as its author reads it."""
+        made = self._message(finding)
+        example = self._example(finding)
+        return made if example is None else replace(made, example=example)
+
+    # --- words ---
+
+    def _message(self, finding: Finding) -> Diagnostic:
+        match finding.kind:
+            case "implied":
+                return self._implied(finding)
+            case "always":
+                name, span = self._name(finding.rules[0]), self._span(finding.rules[0])
+                label = Label(span, "no values of its fields break it")
+                hint = "remove it, or narrow what it compares"
+                return Diagnostic(
+                    "R0513", f"`{name}` always holds", label, hint=hint, severity="warning"
+                )
+            case "never":
+                return self._never(finding)
+            case "unwritten":
+                return self._unwritten(finding)
+            case _:
+                return self._single(finding)
+
+    def _implied(self, finding: Finding) -> Diagnostic:
+        name = self._name(finding.rules[0])
+        return Diagnostic(
+            "R0512",
+            f"`{name}` says nothing that other rules don't say already",
+            Label(self._span(finding.rules[0]), "implied"),
+            self._because(finding.because, "by this rule"),
+            hint="remove it, or make the other rule the weaker one",
+            severity="warning",
+        )
+
+    def _never(self, finding: Finding) -> Diagnostic:
+        name = self._name(finding.rules[0])
+        return Diagnostic(
+            "R0513",
+            f"`{name}` can never fire",
+            Label(self._span(finding.rules[0]), "its condition never holds"),
+            self._because(finding.because, "because of this rule"),
+            hint="remove it, or widen what its condition compares",
+            severity="warning",
+        )
+
+    def _unwritten(self, finding: Finding) -> Diagnostic:
+        what, span = _way(finding)
+        return Diagnostic(
+            "R0514",
+            f"{what} can never be written",
+            Label(span or self.plan.ruleset.span, "no values leave it open"),
+            self._because(finding.because, "because of this rule"),
+            hint="remove it, or weaken a rule",
+            severity="warning",
+        )
+
+    def _single(self, finding: Finding) -> Diagnostic:
+        place = finding.place
+        name = place.name if place is not None else ""
+        span = place.element.span if place is not None and place.element is not None else None
+        return Diagnostic(
+            "R0515",
+            f"`{name}` is always {finding.value}",
+            Label(span or self.plan.ruleset.span, "one value is left open"),
+            self._because(finding.because, "because of this rule"),
+            hint="write the value into the text, or weaken a rule",
+            severity="note",
+        )
+
+    def _because(self, rules: Iterable[int], text: str) -> tuple[Label, ...]:
+        spans = dict.fromkeys(self._span(rule) for rule in rules)
+        return tuple(Label(span, text) for span in sorted(spans, key=lambda span: span.start))
+
+    def _name(self, rule: int) -> str:
+        return self.plan.sources[rule].name
+
+    def _span(self, rule: int) -> Span:
+        return self.plan.sources[rule].span
+
+    # --- traces ---
+
+    def _example(self, finding: Finding) -> str | None:
+        """A trace that shows what is meant."""
+        if self._examples >= MOST_EXAMPLES:
+            return None
+        self._examples += 1
+        steering = [n for n, rule in enumerate(self.plan.rules) if rule.tier != "audit"]
+        if finding.kind == "implied":
+            return self._breaking(finding.rules[0], finding.because)
+        found = self._witnesses.find(steering, confirm=self._passes)
+        return self._shown(found) if isinstance(found, Trace) else None
+
+    def _breaking(self, rule: int, others: Sequence[int]) -> str | None:
+        """A trace that breaks a rule, and so one of those that imply it."""
+        found = self._witnesses.find(
+            (), (rule,), confirm=lambda t: self._breaks(t, rule, others)
+        )
+        return self._shown(found) if isinstance(found, Trace) else None
+
+    def without(self, rules: Sequence[int]) -> str | None:
+        """A trace that keeps all rules but one of some that exclude each other."""
+        steering = [n for n, rule in enumerate(self.plan.rules) if rule.tier != "audit"]
+        for rule in reversed(rules):
+            left = {n for n in steering if self._name(n) != self._name(rule)}
+
+            def kept(trace: Trace, gone: int = rule) -> bool:
+                return self._broken(trace) == {self._name(gone)}
+
+            found = self._witnesses.find(left, (rule,), confirm=kept)
+            if isinstance(found, Trace):
+                return f"without `{self._name(rule)}` this would do:\n{self._shown(found)}"
+        return None
+
+    def _passes(self, trace: Trace) -> bool:
+        return self._verify(trace.text, trace.inputs).verdict == "pass"
+
+    def _breaks(self, trace: Trace, rule: int, others: Sequence[int]) -> bool:
+        broken = self._broken(trace)
+        return self._name(rule) in broken and any(self._name(n) in broken for n in others)
+
+    def _broken(self, trace: Trace) -> set[str]:
+        claims = self._verify(trace.text, trace.inputs).claims
+        return {c.rule for c in claims if c.verdict in ("violate", "too complex")}
+
+    def _shown(self, trace: Trace) -> str:
+        given = ", ".join(f"{name}: {value}" for name, value in trace.inputs.items())
+        text = trace.text.decode("utf-8", "replace")
+        return f"with {{ {given} }}\n{text}" if given else text
+
+
+def _way(finding: Finding) -> tuple[str, Span | None]:
+    """The branch or item that is meant, and where it stands."""
+    place = finding.place
+    element = None if place is None else place.element
+    match element:
+        case checked.Choice(options):
+            return "this branch", options[finding.way].span
+        case checked.Optional(body):
+            text = "this part" if finding.way == 0 else "a trace without this part"
+            return text, body.span
+        case checked.Repeat(body):
+            return (
+                "an item of this list" if finding.way else "the end of this list"
+            ), body.span
+        case _:
+            return "this part", None
+
+
+def analyse(built: Built) -> Iterator[Diagnostic]:
+    """What the rules of a ruleset without errors imply."""
+    if built.machine is None or built.plan is None or built.assigned is None:
+        return
+    analysis = Analysis(built.plan, built.machine)
+    found = map(analysis.said, findings(built.assigned.projections, built.assigned.project))
+    noted = _wide(built.plan, wide(built.assigned.projections))
+    yield from sorted((*found, *noted), key=lambda made: made.primary.span.start)
+
+
+def excused(built: Built, conflict: Diagnostic) -> Diagnostic:
+    """Rules that exclude each other, with a trace that would do without one of them."""
+    if built.machine is None or built.plan is None or built.assigned is None:
+        return conflict
+    example = Analysis(built.plan, built.machine).without(built.assigned.conflict)
+    return conflict if example is None else replace(conflict, example=example)
+
+
+def _wide(plan: Plan, rules: dict[int, str]) -> Iterator[Diagnostic]:
+    seen: set[Span] = set()
+    for rule, place in rules.items():
+        source = plan.sources[rule]
+        if source.span in seen:
+            continue
+        seen.add(source.span)
+        yield Diagnostic(
+            "R0516",
+            f"`{source.name}` needs numbers beyond 64 bits",
+            Label(source.span, f"what it leaves open for `{place}` can't be bounded"),
+            hint="give its fields ranges; until then only the host engine keeps it",
+            severity="note",
+        )
