@@ -15,9 +15,10 @@ from rulec.compiler.conditions import (
     variables,
     within,
 )
-from rulec.compiler.flatten import Case, Flattener, scale_of
+from rulec.compiler.flatten import Flattener
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.terms import Gap
+from rulec.compiler.values import Case, scale_of
 
 if TYPE_CHECKING:
     from rulec.compiler.machine import Folding
@@ -41,7 +42,7 @@ def measure(names: Names) -> None:
 
 
 def _measure(names: Names, number_: int, fold: Folding) -> None:
-    high = _most_items(names.plan, fold)
+    high = most_items(names.plan, fold)
     if fold.function in ("count", "all", "any"):
         names.fold(number_, 1, (0, high if fold.function == "count" else 1))
         return
@@ -57,7 +58,8 @@ def _measure(names: Names, number_: int, fold: Folding) -> None:
         names.fold(number_, scale, (_times(body[0], high, -1), _times(body[1], high, 1)))
 
 
-def _most_items(plan: Plan, fold: Folding) -> int | None:
+def most_items(plan: Plan, fold: Folding) -> int | None:
+    """The most items that a fold can go through; None where there is no limit."""
     inner, outer = plan.lists[fold.list].high, plan.lists[fold.outer].high
     if fold.list == fold.outer:
         return inner

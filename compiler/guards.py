@@ -42,7 +42,7 @@ class GuardBook:
             if way != TRUE:
                 known = self._places.get(where, Guard())
                 self._places[where] = _both(known, _guard(space, way))
-        for where, fold in projection.distinct_places.items():
+        for where, (_, fold) in projection.distinct_places.items():
             known = self._places.get(where, Guard())
             self._places[where] = replace(known, distinct=fold)
 

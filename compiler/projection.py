@@ -14,30 +14,24 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import assert_never
 
-from rulec.compiler import terms
-from rulec.compiler.accumulate import Accumulator
+from rulec.compiler import scalars, terms
+from rulec.compiler.accumulate import Accumulator, most_items
 from rulec.compiler.conditions import (
     PRESENT,
     TRUE,
     Cell,
     Formula,
-    TooMany,
     Unfit,
-    block_variables,
     conjoined,
     rules_of,
-    variables,
     within,
 )
-from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.loops import repeated
-from rulec.compiler.names import oversize
-from rulec.compiler.places import DIGITS, Instance, Listed, Nowhere, Place, Scalar
-from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar
+from rulec.compiler.polynomial import number, variable
 from rulec.compiler.steering import conjuncts
 from rulec.compiler.support import lists_in
-from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -80,8 +74,8 @@ class Projection:
     fields: dict[Where, Formula] = field(default_factory=dict)
     ways: dict[Where, Formula] = field(default_factory=dict)
     decisions: dict[Where, Decision] = field(default_factory=dict)
-    distinct: dict[int, int] = field(default_factory=dict)
-    distinct_places: dict[Where, int] = field(default_factory=dict)
+    distinct: dict[int, tuple[int, int]] = field(default_factory=dict)
+    distinct_places: dict[Where, tuple[int, int]] = field(default_factory=dict)
     items: dict[int, list[tuple[int, Term]]] = field(default_factory=dict)
     flattened: dict[tuple[int, Term], Formula] = field(default_factory=dict)
     of_lists: dict[int, set[int]] = field(default_factory=dict)
@@ -162,7 +156,7 @@ class Projection:
         body = self.plan.folds[number_].body
         if not isinstance(body, terms.Read) or body.register in self.names.texts:
             raise Unfit("whether enough values are left that differ isn't known", {rule})
-        if self.distinct.setdefault(body.register, number_) != number_:
+        if self.distinct.setdefault(body.register, (rule, number_))[1] != number_:
             raise Unfit("its values must differ in two ways", {rule})
 
     # --- shapes ---
@@ -262,10 +256,7 @@ class Projection:
 
     def joined(self, formulas: list[Formula]) -> Formula:
         """One of the formulas. Raises `Unfit`."""
-        try:
-            return self.names.space.joined(formulas)
-        except TooMany as error:
-            raise Unfit("it falls into too many cases", rules_of(*formulas)) from error
+        return scalars.joined(self.names.space, formulas)
 
     # --- fields ---
 
@@ -305,21 +296,23 @@ class Projection:
     def scalar(self, spec: Field, where: Where, after: Formula) -> Formula:
         """What must hold before a field, given what must hold behind it."""
         after = self._put(after, PRESENT + spec.register, 1)
+        if spec.register in self.distinct:
+            self.distinct_places[where] = self.distinct[spec.register]
         if spec.kind in ("text", "prose", "fraction"):
             return after
-        after = self._settled(after, spec.register)
-        own = self._about(spec, after)
-        self._alone(spec, own)
+        after = scalars.settled(self.names, after, spec.register)
+        own = scalars.about(spec, after)
+        if spec.register in self.distinct:
+            high = most_items(self.plan, self.plan.folds[self.distinct[spec.register][1]])
+            scalars.differing(self.names, spec, own, high)
         if prod(map(len, own)) > MOST_PIECES:
             raise Unfit("it leaves more pieces of a field than masks look at", rules_of(own))
         self.fields[where] = own
-        if spec.register in self.distinct:
-            self.distinct_places[where] = self.distinct[spec.register]
         if not own:
             return after
         if spec.kind == "expr" and not self.watched:
-            _writable(self.names, spec, own)
-        before = self._eliminated(spec, after)
+            scalars.writable(self.names, spec, own)
+        before = scalars.eliminated(self.names, spec, after)
         name = f"{spec.shape}.{spec.name}" if spec.name else spec.shape
         self.decisions[where] = Decision("field", name, before, (after,), spec.register)
         return before
@@ -331,77 +324,10 @@ class Projection:
             for way in range(len(decision.ways)):
                 place = (*where[:2], way)
                 formula = self.fields.get(place, TRUE) + self.ways.get(place, TRUE)
-                for rule in rules_of(formula):
+                alone = self.distinct_places.get(place)
+                for rule in rules_of(formula) | ({alone[0]} if alone else set()):
                     found.setdefault(rule, {})[_place_name(decision, way)] = None
         return {rule: tuple(names) for rule, names in found.items()}
-
-    def _settled(self, formula: Formula, register: int) -> Formula:
-        """The formula without what can only be computed once the field is written."""
-        for part in self.names.space.depending(register):
-            if part in variables(formula):
-                formula = eliminate(self.names.space, formula, part)
-        return formula
-
-    def _about(self, spec: Field, formula: Formula) -> Formula:
-        own = {spec.register, spec.digits}
-        return tuple(block for block in formula if own & block_variables(block))
-
-    def _alone(self, spec: Field, own: Formula) -> None:
-        """A field whose values must differ is bound by nothing but constants."""
-        fold = self.distinct.get(spec.register)
-        if fold is None:
-            return
-        rules = rules_of(own)
-        if any(variables((block,)) != {spec.register} for block in own):
-            raise Unfit("a list that must be distinct is bound by other rules too", rules)
-        high = self.plan.lists[self.plan.folds[fold].list].high
-        low, most = self.names.space.bounds[spec.register]
-        if high is None or low is None or most is None or most - low + 1 < high:
-            raise Unfit("there may be fewer values than items that must be distinct", rules)
-        if own and not self._enough(spec.register, own, high):
-            raise Unfit("there may be fewer values than items that must be distinct", rules)
-
-    def _enough(self, register: int, own: Formula, high: int) -> bool:
-        """Whether constants leave enough values; the first ones of a long range are counted."""
-        low, most = self.names.space.bounds[register]
-        found = 0
-        for value in range(low or 0, min(most or 0, (low or 0) + 100 * high) + 1):
-            found += self._put(own, register, value) == TRUE
-            if found >= high:
-                return True
-        return False
-
-    def _eliminated(self, spec: Field, formula: Formula) -> Formula:
-        space = self.names.space
-        if spec.kind == "word":
-            each = [self._put(formula, spec.register, n) for n in range(len(spec.words))]
-            return self.joined(each)
-        near = spec.digits in variables(formula)
-        if not near and not oversize(spec):
-            return eliminate(space, formula, spec.register)
-        own = self._about(spec, formula)
-        shown = range(spec.most - spec.least, -1, -1)
-        if near and self._only_near(spec, own):
-            shown = range(spec.most - spec.least, spec.most - spec.least - 1, -1)
-        return self.joined([self._shown(spec, formula, 10**exponent) for exponent in shown])
-
-    def _only_near(self, spec: Field, own: Formula) -> bool:
-        """Whether the coarsest digits leave all open that finer ones do."""
-        unit = 10 ** (spec.most - spec.least)
-        ends = self.names.space.bounds[spec.register]
-        if any(end is not None and end % unit for end in ends):
-            return False
-        return all(
-            spec.digits in atom.poly.variables
-            for block in own
-            for cell in block
-            for atom in cell
-        )
-
-    def _shown(self, spec: Field, formula: Formula, unit: int) -> Formula:
-        """The formula without the field, if its last digit shown stands for `unit`."""
-        shown, fresh = shown_by(self.names, spec, formula, unit)
-        return eliminate(self.names.space, shown, fresh)
 
 
 def _place_name(decision: Decision, way: int) -> str:
@@ -412,23 +338,3 @@ def _place_name(decision: Decision, way: int) -> str:
             return f"a choice in {decision.name}"
         case _:
             return f"the {'next item' if way else 'end'} of {decision.name}"
-
-
-def _writable(names: Names, spec: Field, own: Formula) -> None:
-    """An expression can be brought to any value that a quotient of literals shows."""
-    for block in own:
-        for cell in block:
-            for atom in cell:
-                slope, rest = atom.poly.split(spec.register) or (Poly(), Poly())
-                low, high = rest.range(names.space.bounds)
-                factor = slope.constant
-                if rest.constant is not None and _holds_zero(atom.sign, rest.constant):
-                    continue
-                known = low is not None and high is not None and factor is not None
-                if not known or max(-(low or 0), high or 0, abs(factor or 0)) > DIGITS:
-                    reason = "its value may be none that an expression can be brought to"
-                    raise Unfit(reason, atom.rules)
-
-
-def _holds_zero(sign: str, rest: int) -> bool:
-    return rest >= 0 if sign == "ge" else rest == 0

@@ -135,7 +135,8 @@ def _ends(space: Space, formula: Formula, name: int) -> Iterator[tuple[Poly, Cel
     for bound in space.bounds.get(name, (None, None)):
         if bound is not None:
             yield number(bound), ()
-    if space.bounds.get(name, (None, None)) == (None, None):
+    low, high = space.bounds.get(name, (None, None))
+    if (low is None or low < 0) and (high is None or high > 0):
         yield Poly(), ()
     seen: set[Poly] = set()
     for block in formula:

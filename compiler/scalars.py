@@ -1,0 +1,123 @@
+"""Projection of single fields: what they may hold, and what must hold before them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rulec.compiler.conditions import (
+    TRUE,
+    Formula,
+    TooMany,
+    Unfit,
+    block_variables,
+    rules_of,
+    variables,
+)
+from rulec.compiler.eliminate import eliminate
+from rulec.compiler.names import oversize
+from rulec.compiler.places import DIGITS
+from rulec.compiler.polynomial import Poly, number
+from rulec.compiler.witnesses import shown_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rulec.compiler.machine import Field
+    from rulec.compiler.names import Names
+    from rulec.compiler.space import Space
+
+FEW = "there may be fewer values than items that must be distinct"
+MOST_TRIED = 100
+"""Values that are looked at for each one that must differ."""
+
+
+def joined(space: Space, formulas: Sequence[Formula]) -> Formula:
+    """One of the formulas. Raises `Unfit`."""
+    try:
+        return space.joined(formulas)
+    except TooMany as error:
+        raise Unfit("it falls into too many cases", rules_of(*formulas)) from error
+
+
+def settled(names: Names, formula: Formula, register: int) -> Formula:
+    """The formula without what can only be computed once the field is written."""
+    for part in names.space.depending(register):
+        if part in variables(formula):
+            formula = eliminate(names.space, formula, part)
+    return formula
+
+
+def about(spec: Field, formula: Formula) -> Formula:
+    """What a formula says of a field."""
+    own = {spec.register, spec.digits}
+    return tuple(block for block in formula if own & block_variables(block))
+
+
+def differing(names: Names, spec: Field, own: Formula, high: int | None) -> None:
+    """Values that must differ: constants alone bind them, and leave enough. Raises `Unfit`."""
+    rules = rules_of(own)
+    if any(variables((block,)) != {spec.register} for block in own):
+        raise Unfit("a list that must be distinct is bound by other rules too", rules)
+    low, most = names.space.bounds[spec.register]
+    if high is None or low is None or most is None or most - low + 1 < high:
+        raise Unfit(FEW, rules)
+    found = 0
+    for value in range(low, min(most, low + MOST_TRIED * high) + 1) if own else ():
+        found += names.space.replaced(own, spec.register, number(value)) == TRUE
+        if found >= high:
+            return
+    if own:
+        raise Unfit(FEW, rules)
+
+
+def eliminated(names: Names, spec: Field, formula: Formula) -> Formula:
+    """The formula under which the field can be chosen. Raises `Unfit`."""
+    space = names.space
+    if spec.kind == "word":
+        words = range(len(spec.words))
+        return joined(space, [space.replaced(formula, spec.register, number(n)) for n in words])
+    near = spec.digits in variables(formula)
+    if not near and not oversize(spec):
+        return eliminate(space, formula, spec.register)
+    coarsest = spec.most - spec.least
+    exponents = range(coarsest, -1, -1)
+    if near and _only_near(names, spec, about(spec, formula)):
+        exponents = range(coarsest, coarsest - 1, -1)
+    return joined(space, [_shown(names, spec, formula, 10**exponent) for exponent in exponents])
+
+
+def _only_near(names: Names, spec: Field, own: Formula) -> bool:
+    """Whether the coarsest digits leave all open that finer ones do."""
+    unit = 10 ** (spec.most - spec.least)
+    ends = names.space.bounds[spec.register]
+    if any(end is not None and end % unit for end in ends):
+        return False
+    atoms = (atom for block in own for cell in block for atom in cell)
+    return all(spec.digits in atom.poly.variables for atom in atoms)
+
+
+def _shown(names: Names, spec: Field, formula: Formula, unit: int) -> Formula:
+    """The formula without the field, if its last digit shown stands for `unit`."""
+    shown, fresh = shown_by(names, spec, formula, unit)
+    return eliminate(names.space, shown, fresh)
+
+
+def writable(names: Names, spec: Field, own: Formula) -> None:
+    """An expression can be brought to any value that a quotient of literals shows.
+
+    Raises `Unfit` where a bound on it may be none of these.
+    """
+    for atom in (atom for block in own for cell in block for atom in cell):
+        slope, rest = atom.poly.split(spec.register) or (Poly(), Poly())
+        low, high = rest.range(names.space.bounds)
+        factor = slope.constant
+        if rest.constant is not None and _holds_zero(atom.sign, rest.constant):
+            continue
+        known = low is not None and high is not None and factor is not None
+        if not known or max(-(low or 0), high or 0, abs(factor or 0)) > DIGITS:
+            reason = "its value may be none that an expression can be brought to"
+            raise Unfit(reason, atom.rules)
+
+
+def _holds_zero(sign: str, rest: int) -> bool:
+    return rest >= 0 if sign == "ge" else rest == 0
