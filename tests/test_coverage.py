@@ -222,7 +222,7 @@ def check_counts(text: str, traces: list[bytes], survey: Survey, ruleset: c.Rule
     return covered
 
 
-@seeded(25, 5_000)
+@seeded(15, 5_000)
 @given(SEEDS)
 def test_counts_are_those_of_an_independent_reading(seed: int) -> None:
     r = Random(seed)
@@ -301,7 +301,7 @@ def repeats(survey: Survey) -> Iterator[c.Element]:
 # --- prose and watches ---
 
 
-@seeded(25, 5_000)
+@seeded(15, 5_000)
 @given(SEEDS)
 def test_every_byte_is_counted_once_and_verdicts_are_those_of_verify(seed: int) -> None:
     r = Random(seed)
