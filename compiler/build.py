@@ -251,10 +251,12 @@ class Builder:
         enough: Program = (Enough(register, element.low),) if element.low > 1 else ()
         ending, going = (self._guarded(into, element, way) for way in range(2))
         once, enough = (*once, *going), (*enough, *ending)
-        loop = _Loop([], [], [], register, element.low, len(element.separator.encode()))
+        # A list that may have to go on costs as much as its last item can make it.
+        least = element.high if ending and element.high is not None else element.low
+        loop = _Loop([], [], [], register, least, len(element.separator.encode()))
         outer = self.graph.pending
-        if element.low > 1:
-            self.graph.pending = (*outer, Pending(register, element.low, 0))
+        if least > 1:
+            self.graph.pending = (*outer, Pending(register, least, 0))
             self.loops.append(loop)
 
         def again(after: Trailing) -> int:
