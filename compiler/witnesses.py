@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rulec.compiler.names import Names
     from rulec.compiler.space import Space
 
-MOST = 48
+MOST = 96
 """Witnesses of a field."""
 
 NEAR = 8
@@ -91,9 +91,8 @@ def _in_stride(
                 cells.append(found)
     for own in cells or [[]]:
         atoms = [*always, *own]
-        slopes = [(atom.poly.split(name) or (Poly(), Poly()))[0].constant for atom in atoms]
         moduli = [atom.modulus for atom in atoms]
-        coprime = all(s and gcd(s, m) == 1 for s, m in zip(slopes, moduli, strict=True))
+        coprime = all(_coprime(atom, name) for atom in atoms)
         if not atoms or not coprime or lcm(*moduli) != prod(moduli):
             continue
         first = space.fresh((None, None))
@@ -115,19 +114,27 @@ def _within(space: Space, name: int, value: Poly) -> Formula:
 
 
 def _beside(space: Space, formula: Formula, name: int) -> range:
-    """How far from an end a witness may lie: a stride, or past what must not be."""
+    """How far from an end a witness may lie: past what must not be, or in a short stride."""
+    if name in space.dense:
+        return range(1)
     about = [
         atom
         for block in formula
         if name in block_variables(block)
         for cell in block
         for atom in cell
-        if name in atom.poly.variables and atom.sign in ("div", "ne")
+        if name in atom.poly.variables
     ]
-    if not about or name in space.dense:
-        return range(1)
-    reach = max((atom.modulus for atom in about), default=0) + len(about)
-    return range(-min(reach, NEAR), min(reach, NEAR) + 1)
+    gaps = sum(atom.sign == "ne" for atom in about)
+    strides = [atom.modulus for atom in about if not _coprime(atom, name)]
+    reach = min(NEAR, gaps + max(strides, default=0))
+    return range(-reach, reach + 1)
+
+
+def _coprime(atom: Atom, name: int) -> bool:
+    """Whether every residue of a congruence is met by some value of a variable."""
+    slope = (atom.poly.split(name) or (Poly(), Poly()))[0].constant
+    return atom.sign != "div" or (slope is not None and gcd(slope, atom.modulus) == 1)
 
 
 def _ends(space: Space, formula: Formula, name: int) -> Iterator[tuple[Poly, Cell]]:
