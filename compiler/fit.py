@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rulec.compiler.skeleton import Posture, Skeleton
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rulec.compiler.machine import Machine
 
@@ -151,6 +151,19 @@ class Row:
     open: Ids
 
 
+@dataclass(frozen=True)
+class Priced:
+    """Tokens, and what completing the trace costs behind each of them.
+
+    `known` is -1 where registers decide. A token costs no more than that, and exactly that
+    where it is `settled`.
+    """
+
+    ids: Ids
+    known: NDArray[np.int64]
+    settled: NDArray[np.bool_]
+
+
 class Fitter:
     """Makes rows, and keeps what they share."""
 
@@ -167,15 +180,15 @@ class Fitter:
             pack_bits(ids[certain], self.table), in_byte_order(ids[~certain], self.table)
         )
 
-    def costs(self, posture: Posture) -> NDArray[np.int32]:
-        """Bytes to the end behind each token, -1 where that depends on registers."""
+    def costs(self, posture: Posture, costs: Sequence[int]) -> Priced:
+        """What the tokens of a posture lead to, by the `costs` of nodes."""
         ids, stances = self.table.walk(self._steps, self.skeleton.stance(posture))
-        found = np.full(self.table.size, -1, np.int32)
-        found[ids] = self._of(self.skeleton.cost)[stances]
-        return found
+        known = self._of(lambda number: self.skeleton.cost(number, costs))
+        settled = self._of(lambda number: self.skeleton.settled(number, costs))
+        return Priced(ids, known[stances], settled[stances].astype(bool))
 
-    def _of(self, what: Callable[[int], int]) -> NDArray[np.int32]:
-        return np.array([what(n) for n in range(len(self.skeleton.stances))], np.int32)
+    def _of(self, what: Callable[[int], int]) -> NDArray[np.int64]:
+        return np.array([what(n) for n in range(len(self.skeleton.stances))], np.int64)
 
     def postures(self) -> Iterator[Posture]:
         """Every posture that a reading can take, breadth first."""

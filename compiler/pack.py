@@ -13,8 +13,12 @@ from safetensors.numpy import load, save
 
 from rulec.compiler import codec
 from rulec.compiler.codec import Malformed
+from rulec.compiler.costs import NEVER, Costs, measure
 from rulec.compiler.fit import Fitter, Row, TokenTable
+from rulec.compiler.lexicon import Lexicon
 from rulec.compiler.machine import Machine
+from rulec.compiler.ops import StepDate, StepWord
+from rulec.compiler.owed import Owed
 from rulec.compiler.skeleton import Posture
 from rulec.compiler.wellformed import examine
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.vocabulary import Vocabulary
 
-FORMAT = "1"
+FORMAT = "2"
 _DAMAGE = (
     SafetensorError,
     Malformed,
@@ -41,6 +45,8 @@ MOST_ROWS = 2_048
 """Rows that are made ahead; the others are made when they are first needed."""
 
 MOST_BYTES = 1 << 30
+MOST_TOKENS = 1 << 48
+"""Tokens of the dearest state, a bound for those that read a pack."""
 
 
 class PackError(Exception):
@@ -52,7 +58,7 @@ class Pack:
     """A machine and a vocabulary, with the rows that are ready.
 
     `ends` are the tokens that end a sequence. `digest` names the rules, `vocabulary` the
-    tokens.
+    tokens. `costs` are the tokens that complete a trace from each state.
     """
 
     machine: Machine
@@ -60,6 +66,7 @@ class Pack:
     ends: tuple[int, ...]
     digest: str
     vocabulary: str
+    costs: Costs
     rows: dict[Posture, Row] = field(default_factory=dict)
 
     @property
@@ -107,6 +114,9 @@ class Pack:
             "bytes": self.table.data,
             "offsets": self.table.offsets,
             "ends": np.array(self.ends, np.int64),
+            "costs": self.costs.states,
+            "each": self.costs.each,
+            "words": self.costs.words,
         }
         return save(tensors, self._metadata())
 
@@ -141,17 +151,20 @@ def fit(machine: Machine, vocabulary: Vocabulary) -> Pack:
         if len(rows) == MOST_ROWS:
             break
         rows[posture] = fitter.row(posture)
-    return Pack(machine, table, vocabulary.ends, machine.digest, vocabulary.digest, rows)
+    costs = measure(machine, Lexicon.of(table, vocabulary.ends))
+    return Pack(machine, table, vocabulary.ends, machine.digest, vocabulary.digest, costs, rows)
 
 
 def needed_bytes(machine: Machine) -> set[int]:
-    """Bytes that must be writable one by one: those of fields, and of ways without a choice."""
+    """Bytes that must be writable one by one: those of values, and of ways without a choice."""
     found: set[int] = set()
     for node in machine.nodes:
         own = 0
+        ruled = node.lexical
         for edge in node.edges:
             own |= edge.bytes
-        if node.lexical or own.bit_count() == 1:
+            ruled = ruled or any(isinstance(op, StepWord | StepDate) for op in edge.ops)
+        if ruled or own.bit_count() == 1:
             found.update(byte for byte in range(256) if own >> byte & 1)
     return found
 
@@ -215,7 +228,26 @@ def _decoded(metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -
     if not ends or not all(0 <= end < table.size for end in ends):
         raise Malformed("an end outside of the vocabulary")
     rows = dict(_rows(tensors, table, machine))
-    return Pack(machine, table, ends, metadata["rules"], metadata["vocabulary"], rows)
+    costs = Costs(tensors["costs"], tensors["each"], tensors["words"])
+    _examine_costs(costs, machine)
+    return Pack(machine, table, ends, metadata["rules"], metadata["vocabulary"], costs, rows)
+
+
+def _examine_costs(costs: Costs, machine: Machine) -> None:
+    for found, shape in (
+        (costs.states, (Owed(machine).first[-1],)),
+        (costs.each, (len(machine.initial),)),
+        (costs.words, (len(costs.words), 3)),
+    ):
+        if found.dtype != np.int64 or found.shape != shape:
+            raise Malformed("costs of another shape")
+    nodes, words, left = costs.words.T
+    lowest = min(costs.each.min(initial=0), words.min(initial=0), left.min(initial=0))
+    highest = max(costs.states.max(initial=0), costs.each.max(initial=0), left.max(initial=0))
+    if costs.states.min() < NEVER or lowest < 0 or highest > MOST_TOKENS:
+        raise Malformed("a cost that is none")
+    if ((nodes < 0) | (nodes >= len(machine.nodes))).any():
+        raise Malformed("a cost of no node")
 
 
 def _examine_table(table: TokenTable) -> None:

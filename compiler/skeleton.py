@@ -200,7 +200,9 @@ class Skeleton:
 
         Where nodes cost -1, registers decide.
         """
-        known = [costs[p.node] for p, sure in self.stances[number] if sure and costs[p.node] >= 0]
+        known = [
+            costs[p.node] for p, sure in self.stances[number] if sure and costs[p.node] >= 0
+        ]
         return min(known, default=-1)
 
     def settled(self, number: int, costs: Sequence[int]) -> bool:

@@ -1,94 +1,144 @@
 """How much of a trace is still to be written, by the completion policy.
 
-The policy ends everything as early as it may. Its length in bytes is an upper bound of its
-tokens, since every byte it needs has a token of its own.
+The policy ends everything as early as it may. Its tokens are counted over the vocabulary of a
+pack: fixed text as it is best cut into tokens, each byte of a value as a token of its own. For
+a machine without a vocabulary every byte is a token.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rulec.compiler import ops as m
+from rulec.compiler.costs import Costs, measure
 from rulec.compiler.expressions import LONGEST as LONGEST_EXPRESSION
+from rulec.compiler.machine import Machine
 from rulec.compiler.numbers import LONGEST
+from rulec.compiler.owed import Owed
 from rulec.runtime import stack
 from rulec.runtime.numerals import Numeral, Run, endings, hits, meets
 from rulec.runtime.programs import Word
 from rulec.runtime.stack import Stack
 
 if TYPE_CHECKING:
-    from rulec.compiler.machine import Field, Machine, Node
+    from collections.abc import Sequence
+    from typing import Any
+
+    from rulec.compiler.machine import Field
     from rulec.compiler.ops import Phase
+    from rulec.compiler.pack import Pack
     from rulec.runtime.reference import Config, Thread
 
 HOPELESS = 1 << 60
 
 
 class Budget:
-    """What the traces of a machine cost."""
+    """What the traces of a machine cost; in bytes where no `costs` are given."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, costs: Costs | None = None) -> None:
         self.machine = machine
         self.phases = phases(machine)
-        self.ceiling = max(map(_most, machine.nodes))
+        costs = measure(machine) if costs is None else costs
+        owed = Owed(machine)
+        self._debts, self._first = owed.debts, owed.first
+        self._states: list[int] = costs.states.tolist()
+        self._each: list[int] = costs.each.tolist()
+        self._words = {(node, word): left for node, word, left in costs.words.tolist()}
+        self._ends = _ends(machine)
+        self.ceiling = max(map(self._most, range(len(machine.nodes))))
+
+    @property
+    def start(self) -> int:
+        """What a whole trace costs at most, whatever the values of the request."""
+        return self._at(self.machine.start, self.machine.initial)
+
+    @classmethod
+    def of(cls, pack: Pack) -> Budget:
+        """What the traces of a pack cost in tokens."""
+        return cls(pack.machine, pack.costs)
+
+    def _most(self, number: int) -> int:
+        """What no state of a node costs more than."""
+        node, owed = self.machine.nodes[number], 0
+        for debt in self._debts[number]:
+            if debt.most is not None and debt.least + debt.held > debt.most:
+                return HOPELESS
+            owed += debt.least * (1 if debt.prose else self._each[debt.register])
+        if node.lexical:
+            owed += max(LONGEST, LONGEST_EXPRESSION)
+        words = [left for (at, _), left in self._words.items() if at == number]
+        states = self._states[self._first[number] : self._first[number + 1]]
+        if node.cost is not None and min(states) < 0:
+            return HOPELESS
+        return max(states) + max(words, default=0) + owed
+
+    @cached_property
+    def plain(self) -> list[int]:
+        """The costs of the nodes at which registers have no say; -1 for the others."""
+        within = {node for node, _ in self._words}
+        return [
+            -1 if debts or node.lexical or number in within else self._at(number, ())
+            for number, (node, debts) in enumerate(
+                zip(self.machine.nodes, self._debts, strict=True)
+            )
+        ]
 
     def cost(self, config: Config) -> int:
-        """Bytes that complete the trace."""
+        """Tokens that complete the trace."""
         return min(map(self._thread, config.threads), default=HOPELESS)
 
     def _thread(self, thread: Thread) -> int:
-        node = self.machine.nodes[thread.node]
-        if node.cost is None:
-            return HOPELESS
-        cost = node.cost + self._field(thread)
-        for part in node.pending:
-            cost += max(0, part.least - int(thread.regs[part.register])) * part.each
+        node, lex = thread.node, thread.lex
+        if isinstance(lex, Word) and lex.allowed is not None:
+            return self._word(thread, lex.field, lex.allowed)
+        cost = self._at(node, thread.regs)
+        if not self.machine.nodes[node].lexical:
+            return cost
+        phase = self.phases.get(node, "")
+        if isinstance(lex, Stack):
+            return cost + stack.shortest(lex, phase)  # type: ignore[arg-type]
+        if isinstance(lex, Numeral):
+            return cost + _numeral(self.machine.fields[lex.field], phase, lex)  # type: ignore[arg-type]
         return cost
 
-    def _field(self, thread: Thread) -> int:
-        """What the field under way still takes."""
-        lex = thread.lex
-        phase = self.phases.get(thread.node, "")
-        if isinstance(lex, Word) and lex.allowed is not None:
-            return self._word(thread.node, lex.allowed)
-        if not self.machine.nodes[thread.node].lexical:
-            return 0
-        if isinstance(lex, Stack):
-            return stack.shortest(lex, phase)  # type: ignore[arg-type]
-        if isinstance(lex, Numeral):
-            return _numeral(self.machine.fields[lex.field], phase, lex)  # type: ignore[arg-type]
-        return 0
+    def _at(self, node: int, regs: Sequence[Any]) -> int:
+        """What a node costs, a field under way left aside."""
+        state, owed = self._first[node], 0
+        for debt in self._debts[node]:
+            count = int(regs[debt.register])
+            if debt.prose:
+                if count - debt.held >= debt.least:
+                    continue
+                if debt.held and debt.most is not None and count + debt.gained > debt.most:
+                    return HOPELESS  # neither this opener nor another character may stand here
+                state += debt.bit
+                owed += max(0, debt.least - count - debt.gained)
+            elif count < debt.least:
+                state += debt.bit
+                owed += (debt.least - count - bool(debt.bit)) * self._each[debt.register]
+        cost = self._states[state]
+        return HOPELESS if cost < 0 else cost + owed
 
-    def _word(self, node: int, allowed: tuple[int, ...]) -> int:
-        """Beyond the cheapest word, what an allowed one takes."""
-        start = self.machine.nodes[node].cost or 0
-        reached, depth = {node}, 0
-        while reached:
-            costs = [self._after(n, allowed) for n in reached]
-            known = [cost for cost in costs if cost is not None]
-            if known:
-                return depth + min(known) - start
-            reached = {
-                edge.target
-                for n in reached
-                for edge in self.machine.nodes[n].edges
-                if any(_leads(op, allowed) for op in edge.ops)
-            }
-            depth += 1
-        return HOPELESS
-
-    def _after(self, node: int, allowed: tuple[int, ...]) -> int | None:
-        """The cost behind a word that may end here."""
+    def _word(self, thread: Thread, field: int, allowed: tuple[int, ...]) -> int:
+        """The cheapest of the words that are allowed."""
         costs = [
-            self.machine.nodes[way.target].cost
-            for way in (*self.machine.nodes[node].exits, *self.machine.nodes[node].finals)
-            if any(isinstance(op, m.EndWord) and op.word in allowed for op in way.ops)
+            self._words[thread.node, word] + self._at(self._ends[field, word], thread.regs)
+            for word in allowed
+            if (thread.node, word) in self._words
         ]
-        return min((cost for cost in costs if cost is not None), default=None)
+        return min(costs, default=HOPELESS)
 
 
-def _leads(op: m.Op, allowed: tuple[int, ...]) -> bool:
-    return isinstance(op, m.StepWord) and any(word in allowed for word in op.words)
+def _ends(machine: Machine) -> dict[tuple[int, int], int]:
+    """Where each word of each field leads."""
+    return {
+        (op.field, op.word): way.target
+        for node in machine.nodes
+        for way in (*node.exits, *node.finals)
+        for op in way.ops
+        if isinstance(op, m.EndWord)
+    }
 
 
 def phases(machine: Machine) -> dict[int, str]:
@@ -105,11 +155,6 @@ def phases(machine: Machine) -> dict[int, str]:
                     kind = machine.fields[op.field].kind
                     found[way.target] = "operand" if kind == "expr" else "start"
     return found
-
-
-def _most(node: Node) -> int:
-    field = LONGEST_EXPRESSION + 2 * LONGEST if node.lexical else LONGEST_EXPRESSION
-    return (node.cost or 0) + field + sum(part.least * part.each for part in node.pending)
 
 
 def _numeral(field: Field, phase: Phase, numeral: Numeral) -> int:
@@ -166,3 +211,13 @@ def _small(run: Run) -> tuple[int, ...]:
 def _length(value: int, shown: int, *, signed: bool) -> int:
     digits = max(len(str(abs(value))), shown + 1)
     return digits + (1 if shown else 0) + (1 if value < 0 and not signed else 0)
+
+
+def shortest(rules: Pack | Machine) -> int:
+    """Tokens within which a trace is sure to fit, its end of sequence included.
+
+    Of a machine without a vocabulary these are bytes, which are never fewer. Where even the
+    shortest trace may not be completed, it is `HOPELESS`.
+    """
+    budget = Budget(rules) if isinstance(rules, Machine) else Budget.of(rules)
+    return budget.start + 1

@@ -33,6 +33,10 @@ class Guide(Masking, Protocol):
         """Whether no way is left to go on."""
 
     @property
+    def since(self) -> tuple[int, int] | None:
+        """The byte and the token since which no way is left."""
+
+    @property
     def stuck(self) -> bool:
         """Whether what was barred before leaves nothing open; found by `mask`."""
 
@@ -71,7 +75,8 @@ class Output:
     """One finished sequence.
 
     `stop` says why it ended: its own end, the limit on tokens, or `exhausted` when no
-    continuation was found that keeps the rules. `tokens` holds the token that ended it, `text`
+    continuation was found that keeps the rules; `since` then has the byte and the token from
+    which on there was none. `tokens` holds the token that ended it, `text`
     does not. `forwards` counts the passes of the model while the row was live, `rollbacks` how
     often a `commit` rule sent it back, `dropped` the tokens that this threw away.
     """
@@ -84,6 +89,7 @@ class Output:
     forwards: int
     rollbacks: int
     dropped: int
+    since: tuple[int, int] | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -250,8 +256,13 @@ def _output(row: _Row, stop: Stop, vocabulary: Tokens, seconds: float, forwards:
         for token in row.tokens
         if token not in vocabulary.ends
     )
+    text = b"".join(piece or b"" for piece in pieces)
+    since = None
+    if stop == "exhausted":
+        since = None if row.guide is None else row.guide.since
+        since = since or (len(text), len(row.tokens))
     return Output(
-        text=b"".join(piece or b"" for piece in pieces),
+        text=text,
         tokens=tuple(row.tokens),
         stop=stop,
         claims=tuple(row.guide.verdicts()) if row.guide is not None else (),
@@ -259,4 +270,5 @@ def _output(row: _Row, stop: Stop, vocabulary: Tokens, seconds: float, forwards:
         forwards=forwards,
         rollbacks=row.rollbacks,
         dropped=row.dropped,
+        since=since,
     )

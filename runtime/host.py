@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulec.compiler.fit import Fitter, Ids, Row, Words
+from rulec.compiler.fit import Fitter, Ids, Priced, Row, Words
 from rulec.compiler.places import DIGITS
 from rulec.compiler.skeleton import Posture
 from rulec.runtime import stack
@@ -28,8 +28,6 @@ from rulec.runtime.stack import FRACTION, TAMEST, Stack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from rulec.compiler.pack import Pack
 
 DIES, PROGRAM = -1, -2
@@ -45,13 +43,13 @@ class Host:
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
         self.engine = Quick(pack.machine)
-        self.budget = Budget(pack.machine)
+        self.budget = Budget.of(pack)
         self.ready: dict[int | tuple[int, ...], Words] = {}
         """Masks of nodes, one or several, where nothing depends on registers."""
         self._fitter: Fitter | None = None
         self._rows = dict(pack.rows)
         self._candidates: dict[Posture, Candidates] = {}
-        self._costs: dict[Posture, NDArray[np.int32]] = {}
+        self._costs: dict[Posture, Priced] = {}
         self._kept: OrderedDict[Any, Words] = OrderedDict()
         self._reads: dict[int, list[tuple[int, ...]]] = {}
         self._plain: dict[int, int] = {}
@@ -298,7 +296,7 @@ class Host:
     # --- budgets ---
 
     def fill_within(self, config: Config, at: int, limit: int, out: Words) -> bool:
-        """Like `fill`, without tokens behind which the rest takes more than `limit` bytes."""
+        """Like `fill`, without tokens behind which the rest takes more than `limit` tokens."""
         sure = self.fill(config, at, out)
         if limit >= self.budget.ceiling:
             return sure
@@ -314,12 +312,13 @@ class Host:
         posture = posture_of(thread)
         costs = self._costs.get(posture)
         if costs is None:
-            costs = self._costs[posture] = self.fitter.costs(posture)
-        yield np.flatnonzero((costs >= 0) & (costs <= limit)).astype(np.int32)
+            costs = self._costs[posture] = self.fitter.costs(posture, self.budget.plain)
+        near = (costs.known >= 0) & (costs.known <= limit)
+        yield costs.ids[near]
+        unsure = costs.ids[~near & ~costs.settled]
         allowed = np.unpackbits(self._bits(thread, at).view(np.uint8), bitorder="little")
-        unknown = np.flatnonzero(allowed[: len(costs)].astype(bool) & (costs < 0))
         config = Config((thread,))
-        for token in unknown.tolist():
+        for token in unsure[allowed[unsure] > 0].tolist():
             after = self.engine.walk(config, self.pack.table.text(token), at)
             if self.budget.cost(after) <= limit:
                 yield np.array([token], np.int32)

@@ -13,7 +13,7 @@ from rulec.runtime.host import Host
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal, explain_refusal
 from rulec.runtime.reference import DEAD, Config, Thread
-from rulec.runtime.verdicts import Claim, Verdict, claims, in_order, overall
+from rulec.runtime.verdicts import Claim, Place, Verdict, claims, in_order, overall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,8 @@ class Session:
         pack: the rules, fitted to the model's vocabulary.
         inputs: the values that come with the request.
         budget: tokens that the trace may take, its end of sequence included; None for no limit.
+            It is kept as long as only tokens that masks allow are accepted and no `commit` rule
+            bars what would have ended the trace in time.
         host: an engine to share between the sessions of one pack.
 
     Raises:
@@ -85,11 +87,13 @@ class Session:
         self._tokens: list[int] = []
         self._bars: list[_Bar] = []
         self._tries: dict[int, int] = {}
-        self.exhausted = False
+        self.since: Place | None = None
+        """Since where no way has been left to go on."""
         self.stuck = False
-        if budget is not None and self._cost(start) + 1 > budget:
-            needed = self._cost(start) + 1
-            raise BadInput(f"no trace is sure to fit {budget} tokens: {needed} may be needed")
+        needed = self._cost(start) + 1
+        if budget is not None and needed > budget:
+            enough = f"{needed} may be needed" if needed < HOPELESS else "no number is enough"
+            raise BadInput(f"no trace is sure to fit {budget} tokens: {enough}")
 
     # --- what may come ---
 
@@ -97,6 +101,11 @@ class Session:
     def finished(self) -> bool:
         """Whether the end of the sequence has been written, or no way is left."""
         return self._moments[-1].ended or self.exhausted
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no way is left to go on."""
+        return self.since is not None
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -130,7 +139,7 @@ class Session:
             return
         if not out.any():
             self.stuck = bool(self._bars)
-            self.exhausted = not self.stuck
+            self.since = None if self.stuck else self._lost()
             self._only_ends(out)
 
     def allows(self, token: int) -> bool:
@@ -168,7 +177,8 @@ class Session:
         done = self._host.engine.ending(here.config, here.at)
         if done is None and not (self.exhausted or self.stuck):
             raise Refused(self.why(token) or Refusal("the trace can't end here"))
-        self.exhausted = self.exhausted or done is None
+        if done is None and self.since is None:
+            self.since = self._lost()
         config = here.config if done is None else Config((done,))
         self._moments.append(_Moment(config, here.at, True))
         self._tokens.append(token)
@@ -180,7 +190,7 @@ class Session:
         if count:
             del self._moments[-count:]
             del self._tokens[-count:]
-            self.exhausted = self.stuck = False
+            self.since, self.stuck = None, False
 
     def forced(self) -> bytes:
         """The bytes that must come next, whatever the model; empty where there is a choice."""
@@ -242,10 +252,12 @@ class Session:
     def verdict(self) -> Verdict:
         """The verdict on the whole sequence."""
         found = self.verdicts()
-        worst = next(overall(found), None)
-        if worst is None:
-            ended = self._moments[-1].ended and not self.exhausted
-            worst = "pass" if ended else "exhausted" if self.exhausted else "unparsed"
+        if self.since is not None:
+            at, token = self.since
+            reason = "no way was left to complete the trace"
+            return Verdict("exhausted", found, at, reason, self.pack.digest, token)
+        ended = self._moments[-1].ended
+        worst = next(overall(found), "pass" if ended else "unparsed")
         return Verdict(worst, found, rules=self.pack.digest)
 
     @property
@@ -279,13 +291,13 @@ class Session:
         if not broken and not self.stuck:
             return 0
         at = self._moments[-1].at
-        start = min((claim.start for claim in broken), default=at)
+        start = first = min((claim.start for claim in broken), default=at)
         while start > 0 and (start >= at or self._tries.get(start, 0) >= TRIES):
             start = self._field_before(start)
         index = max(n for n, moment in enumerate(self._moments) if moment.at <= start)
         spent = sum(self._tries.values()) >= MOST_TRIES or self._tries.get(start, 0) > TRIES
         if spent or index == len(self._tokens):
-            self.stuck, self.exhausted = False, True
+            self.stuck, self.since = False, self._place(first)
             return 0
         self._tries[start] = self._tries.get(start, 0) + 1
         boundary = self._moments[index].at
@@ -325,6 +337,19 @@ class Session:
 
     # --- bars and budgets ---
 
+    def _place(self, byte: int) -> Place:
+        """The last place between two tokens that is not behind a byte."""
+        token = max(n for n, moment in enumerate(self._moments) if moment.at <= byte)
+        return Place(self._moments[token].at, token)
+
+    def _lost(self) -> Place:
+        """Where the budget was left behind; where it wasn't, the present place."""
+        written = len(self._tokens)
+        for token, moment in enumerate(self._moments[: written + 1]):
+            if self._budget is not None and self._cost(moment.config) >= self._budget - token:
+                return Place(moment.at, token)
+        return Place(self._moments[-1].at, written)
+
     def _ends(self, token: int) -> bool:
         return token in self._last
 
@@ -359,7 +384,7 @@ class Session:
         return self._host.budget.cost(config)
 
     def _room(self) -> int:
-        """Bytes that may still be owed behind the next token, an end of sequence left aside."""
+        """Tokens that may be owed behind the next one, an end of sequence left aside."""
         if self._budget is None:
             return HOPELESS
         return self._budget - len(self._tokens) - 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from rulec.compiler import terms
 from rulec.compiler.terms import Gap
@@ -56,15 +56,27 @@ class Claim:
         }
 
 
+class Place(NamedTuple):
+    """A place in a sequence: how many bytes and how many tokens stand before it."""
+
+    byte: int
+    token: int
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on a whole trace; `at` is the byte at which an unparsed one stops."""
+    """The verdict on a whole trace.
+
+    `at` is the byte at which an unparsed one stops, or since which no way was left to go on;
+    of that, `token` counts the tokens.
+    """
 
     verdict: Outcome
     claims: tuple[Claim, ...] = ()
     at: int | None = None
     reason: str = ""
     rules: str = ""
+    token: int | None = None
 
     def to_record(self) -> dict[str, object]:
         """The verdict as JSON has it."""
@@ -72,6 +84,7 @@ class Verdict:
             "verdict": self.verdict,
             "claims": [claim.to_record() for claim in self.claims],
             "at": self.at,
+            "token": self.token,
             "reason": self.reason or None,
             "rules": self.rules,
         }

@@ -66,6 +66,7 @@ class Triples:
     barred: set[tuple[int, ...]] = field(default_factory=set)
     finished: bool = False
     exhausted: bool = False
+    since: None = None
     stuck: bool = False
 
     @property
@@ -200,10 +201,13 @@ def test_a_row_without_a_way_on_is_exhausted(model):
     )
     assert closed.stop == "exhausted"
     assert closed.tokens == ()
+    assert closed.since == (0, 0)
     assert stuck.stop == "exhausted"
+    assert stuck.since == (3, 3)
     assert bounded.stop == "exhausted"
     assert bounded.rollbacks == 4
     assert free.stop in {"end", "length"}
+    assert free.since is None
 
 
 def test_progress_names_rows_and_lengths(model):

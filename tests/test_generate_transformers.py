@@ -58,6 +58,7 @@ class Climb:
     ids: list[int] = field(default_factory=list)
     finished: bool = False
     exhausted: bool = False
+    since: None = None
     stuck: bool = False
     violations: tuple[()] = ()
 

@@ -160,7 +160,7 @@ def _row(index: list[Any], place: int, value: Any) -> None:
 
 
 TAMPERED: dict[str, Any] = {
-    "another format": lambda _, meta: meta.__setitem__("format", "2"),
+    "another format": lambda _, meta: meta.__setitem__("format", "1"),
     "no format": lambda _, meta: meta.pop("format"),
     "another digest": lambda _, meta: meta.__setitem__("rules", "0" * 64),
     "no digest": lambda _, meta: meta.pop("rules"),
@@ -221,6 +221,15 @@ TAMPERED: dict[str, Any] = {
     "index subs": lambda t, _: _json(t, "index", lambda i: _row(i, 1, [[0, [10**9]]])),
     "index subs of no watch": lambda t, _: _json(t, "index", lambda i: _row(i, 1, [[7, [0]]])),
     "index subs text": lambda t, _: _json(t, "index", lambda i: _row(i, 1, "ab")),
+    "costs short": lambda t, _: t.__setitem__("costs", t["costs"][:-1]),
+    "costs of floats": lambda t, _: t.__setitem__("costs", t["costs"].astype(np.float64)),
+    "costs below": lambda t, _: t.__setitem__("costs", t["costs"] - 200),
+    "costs above": lambda t, _: t.__setitem__("costs", t["costs"] + 2**50),
+    "costs of items below": lambda t, _: t.__setitem__("each", t["each"] - 1),
+    "costs of more items": lambda t, _: t.__setitem__("each", np.append(t["each"], 1)),
+    "costs of words in one row": _set("words", np.zeros(3, np.int64)),
+    "costs of a word of no node": _set("words", np.array([[10**6, 0, 0]])),
+    "no costs": lambda tensors, _: tensors.pop("costs"),
     "index short": lambda t, _: _json(t, "index", lambda i: i.pop()),
 }
 

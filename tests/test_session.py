@@ -148,3 +148,32 @@ def test_number_may_go_on_behind_a_point():
     written(session, b" So.")
     session.accept(VOCABULARY.ends[0])
     assert session.finished
+
+
+def test_exhausted_says_since_when():
+    held = pack("gsm8k.rules")
+    session = Session(held, budget=8)
+    written(session, b"So 3 a")  # the fewest tokens then: "\\n####", " ", a digit and the end
+    assert allowed(session) == set(VOCABULARY.ends)
+    verdict = session.verdict()
+    assert (verdict.verdict, verdict.at, verdict.token) == ("exhausted", 5, 5)
+    assert verdict.to_record()["token"] == 5
+    session.rollback(2)
+    assert not session.exhausted
+    assert session.verdict().at is None
+
+
+def test_exhausted_after_every_try():
+    shape = 'shape I { t: text /[ab]/ ";" } shape A { xs: I{3} rule r: distinct(xs.t) } trace A'
+    session = Session(pack(shape))
+    for _ in range(1_000):
+        choices = allowed(session)
+        if session.exhausted:
+            break
+        if not session.stuck:
+            session.accept(min(choices))
+        while session.violations or session.stuck:
+            if not session.retreat():
+                break
+    verdict = session.verdict()
+    assert (verdict.verdict, verdict.at, verdict.token) == ("exhausted", 4, 4)

@@ -24,6 +24,7 @@ from rulec.cli.listing import Stage, stage_text
 from rulec.cli.stages import Report, inspect
 from rulec.cli.tokenizers import EndOption, SizeOption, TokenizerOption, open_vocabulary
 from rulec.compiler import Machine, Pack, PackError, Vocabulary
+from rulec.runtime.budget import HOPELESS, shortest
 
 
 def compile(
@@ -85,6 +86,7 @@ def _tell(
         if stage is not None:
             record |= {"stage": stage.value, "text": text}
         if pack is not None:
+            needed = shortest(pack)
             record |= {
                 "pack": None if out is None else str(out),
                 "rules": pack.digest,
@@ -92,13 +94,17 @@ def _tell(
                 "size": pack.size,
                 "ends": list(pack.ends),
                 "rows": len(pack.rows),
+                "shortest": needed if needed < HOPELESS else None,
             }
         emit(record | {"diagnostics": [dsl.to_record(one) for one in report.diagnostics]})
         return
     if text is not None:
         typer.echo(text)
     if pack is not None and out is not None:
-        stderr().print(f"wrote {out}: {len(pack.rows)} rows of {pack.size} tokens")
+        rows = f"{len(pack.rows)} rows of {pack.size} tokens"
+        needed = shortest(pack)
+        fits = f"a trace is sure to fit {needed}" if needed < HOPELESS else "no budget is sure"
+        stderr().print(f"wrote {out}: {rows}, {fits}")
 
 
 def _refuse(report: Report, form: Format) -> None:

@@ -107,4 +107,6 @@ def _show(index: int, number: int, output: Output) -> None:
         f"{output.rollbacks} rollbacks",
         f"stopped by {output.stop}",
     ]
+    if output.since is not None:
+        facts.append("no way left since byte {}, token {}".format(*output.since))
     stderr().print(Text(", ".join(facts), style="dim"))
