@@ -45,6 +45,46 @@ class Dfa:
         return state in self.accepting
 
 
+def one_length(dfa: Dfa) -> bool:
+    """Whether all texts have the same number of bytes behind each state."""
+    lengths: dict[int, int] = {}
+    for state in _backwards(dfa):
+        after = {lengths[other] for other in _after(dfa, state) if other in lengths}
+        if len(after) + (state in dfa.accepting) != 1:
+            return False
+        lengths[state] = 1 + min(after, default=-1)
+    return len(lengths) == len(dfa.transitions)
+
+
+def rooms(dfa: Dfa, most: int) -> tuple[int, ...]:
+    """How many texts can follow each state, counted up to `most`; all have one length."""
+    found = [0] * len(dfa.transitions)
+    for state in _backwards(dfa):
+        ways = sum(found[other] for other in dfa.transitions[state] if other != DEAD)
+        found[state] = min(most, ways + (state in dfa.accepting))
+    return tuple(found)
+
+
+def _after(dfa: Dfa, state: int) -> set[int]:
+    return {other for other in dfa.transitions[state] if other != DEAD}
+
+
+def _backwards(dfa: Dfa) -> list[int]:
+    """The states behind which there is no circle, each behind those that follow it."""
+    waiting = {state: len(_after(dfa, state)) for state in range(len(dfa.transitions))}
+    before: dict[int, list[int]] = defaultdict(list)
+    for state in waiting:
+        for other in _after(dfa, state):
+            before[other].append(state)
+    order = [state for state, count in waiting.items() if not count]
+    for state in order:  # grows while it is gone through
+        for other in before[state]:
+            waiting[other] -= 1
+            if not waiting[other]:
+                order.append(other)
+    return order
+
+
 def regex_dfa(regex: Regex, limit: int = LIMIT) -> Dfa:
     """The smallest automaton of the UTF-8 texts that `regex` matches as a whole.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from rulec.compiler import expressions, numbers
-from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, search_dfa
+from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, rooms, search_dfa
 from rulec.compiler.entries import (
     PERCENT_SIGN,
     Entry,
@@ -40,16 +40,24 @@ from rulec.compiler.ops import (
     StepWord,
     Take,
 )
-from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
+from rulec.compiler.places import (
+    MOST_REGISTERS,
+    Instance,
+    Layout,
+    Listed,
+    Nowhere,
+    Place,
+    Scalar,
+)
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rulec.compiler.plan import Plan
-    from rulec.compiler.projection import Where
+    from rulec.compiler.tiers import Assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class Builder:
     """Lays the control graph of a plan."""
 
     plan: Plan
-    guards: Mapping[Where, int]
+    assigned: Assignment
     graph: Graph = field(default_factory=Graph)
     proses: list[Prose] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -182,7 +190,7 @@ class Builder:
 
     def _pattern(self, dfa: Dfa, then: Entry) -> Entry:
         def laid() -> int:
-            return self.graph.automaton(dfa, (), (), then(NOTHING))
+            return self.graph.automaton(dfa, _nothing, (), then(NOTHING))
 
         if 0 not in dfa.accepting:
             return self._entry(once(laid))
@@ -190,7 +198,7 @@ class Builder:
         def lay(after: Trailing) -> int:
             node = self.graph.node()
             self.graph.exit(node, (), then(after))
-            first = self.graph.automaton(dfa, (), (), then(NOTHING))
+            first = self.graph.automaton(dfa, _nothing, (), then(NOTHING))
             self.graph.drafts[node].edges.extend(self.graph.drafts[first].edges)
             return node
 
@@ -198,7 +206,7 @@ class Builder:
 
     def _guarded(self, into: Instance, element: checked.Element, way: int) -> Program:
         """The test of one way on from a choice."""
-        number = self.guards.get((id(into), id(element), way))
+        number = self.assigned.places.get((id(into), id(element), way))
         return () if number is None else (Guarded(number),)
 
     def _choice(
@@ -307,7 +315,7 @@ class Builder:
         place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
         if place is None or isinstance(place, Nowhere):  # a way that leads to no end
             return self._entry(lambda _: self.graph.node())
-        begin = self.guards.get((id(into), id(slot), 0), -1)
+        begin = self.assigned.places.get((id(into), id(slot), 0), -1)
         if not isinstance(place, Listed):
             return self._place(place, begin, then)
         rules = self.plan.rules_folding((place.list,))
@@ -387,16 +395,21 @@ class Builder:
 
         return self._entry(once(laid))
 
-    def _text(self, begin: Begin, type_: checked.ScalarType, end: Program, then: Entry) -> Entry:
+    def _text(
+        self, begin: Begin, type_: checked.ScalarType, end: Program, then: Entry
+    ) -> Entry:
         number = begin.field
         regex = type_.regex if isinstance(type_, checked.TextType) else None
         dfa = regex_dfa(regex) if regex is not None else Dfa(((-1,) * 256,), frozenset())
-        keep = self.plan.fields[number].keep
-        take: Program = (Take(),) if keep else ()
-        closing: Program = (EndText(number), *end)
+        spec = self.plan.fields[number]
+        differs = begin.guard >= 0 and self.assigned.guards[begin.guard].distinct >= 0
+        room = rooms(dfa, MOST_REGISTERS) if differs else (0,) * len(dfa.transitions)
+        take = {state: (Take(count),) for state, count in enumerate(room)}
+        closing: Program = (EndText(number, differs), *end)
 
         def laid() -> int:
-            first = self.graph.automaton(dfa, take, closing, then(NOTHING))
+            takes = take.__getitem__ if spec.keep else _nothing
+            first = self.graph.automaton(dfa, takes, closing, then(NOTHING))
             before = self.graph.node()
             self.graph.exit(before, (begin,), first)
             return before
@@ -447,3 +460,8 @@ class Builder:
         registers = (*self.plan.resets(instance), *self.counters[before:])
         self.watches[number] = replace(made, entry=entry, registers=registers)
         return number
+
+
+def _nothing(_: int) -> Program:
+    """No program, whatever state is reached."""
+    return ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rulec.compiler.machine import END, Edge, Exit, Node, Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Callable, Iterable, Set
 
     from rulec.compiler.automata import Dfa
     from rulec.compiler.ops import Program
@@ -90,8 +90,14 @@ class Graph:
             self.drafts[node].literal = (text, target)
         return node
 
-    def automaton(self, dfa: Dfa, byte_ops: Program, end_ops: Program, target: int) -> int:
-        """The nodes of a DFA: `byte_ops` run with every byte, `end_ops` where it may end."""
+    def automaton(
+        self, dfa: Dfa, byte_ops: Callable[[int], Program], end_ops: Program, target: int
+    ) -> int:
+        """The nodes of a DFA.
+
+        `byte_ops` tells what runs with a byte, by the state that it leads to; `end_ops` run
+        where the DFA may end.
+        """
         nodes = [self.node() for _ in dfa.transitions]
         for node, row in zip(nodes, dfa.transitions, strict=True):
             by_target: dict[int, int] = {}
@@ -99,7 +105,7 @@ class Graph:
                 if state >= 0:
                     by_target[state] = by_target.get(state, 0) | 1 << value
             for state, values in by_target.items():
-                self.edge(node, values, byte_ops, nodes[state])
+                self.edge(node, values, byte_ops(state), nodes[state])
         for state in dfa.accepting:
             self.exit(nodes[state], end_ops, target)
         return nodes[0]

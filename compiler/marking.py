@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from rulec.compiler import tiers
 from rulec.compiler.build import Builder
 from rulec.compiler.graph import Draft, Graph
-from rulec.compiler.plan import plan_ruleset
 from rulec.compiler.readings import prefer_prose
 from rulec.dsl import checked
 
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from rulec.compiler.ops import Program
     from rulec.compiler.places import Instance
     from rulec.compiler.plan import Plan
+    from rulec.compiler.stages import Built
+    from rulec.compiler.tiers import Assignment
     from rulec.dsl.source import Span
 
 Kind: TypeAlias = Literal[
@@ -78,10 +78,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A marked machine, the plan that it comes from, and the parts that its marks speak of."""
+    """A marked machine, what it is made from, and the parts that its marks speak of."""
 
     machine: Machine
     plan: Plan
+    assigned: Assignment
     parts: tuple[Part, ...]
 
     @property
@@ -90,16 +91,17 @@ class Marked:
         return self.plan.sources
 
 
-def mark(ruleset: checked.Ruleset, machine: Machine) -> Marked:
+def mark(built: Built) -> Marked:
     """Lay the control of a ruleset once more, with marks.
 
-    Expects the ruleset's own machine. Guarantees that every text has the same readings under
+    Expects what was built without an error. Guarantees that every text has the same readings under
     both, with the same values in all registers.
     """
-    parts = tuple(_parts(ruleset))
-    plan = plan_ruleset(ruleset)
-    assigned = tiers.assign(plan)
-    marker = Marker(plan, assigned.places, graph=_Roomy(), numbers=_by_element(parts))
+    machine, plan, assigned = built.machine, built.plan, built.assigned
+    if machine is None or plan is None or assigned is None:
+        raise ValueError("a ruleset with errors has no machine to mark")
+    parts = tuple(_parts(plan.ruleset))
+    marker = Marker(plan, assigned, graph=_Roomy(), numbers=_by_element(parts))
     with _deeper():
         start = marker.trace(plan.root)
     prefer_prose(marker.graph, marker.proses)
@@ -110,10 +112,8 @@ def mark(ruleset: checked.Ruleset, machine: Machine) -> Marked:
         initial=tuple(plan.layout.initial),
         labels=tuple(marker.labels),
         watches=tuple(marker.watches),
-        guards=assigned.guards,
-        begins=assigned.begins,
     )
-    return Marked(marked, plan, parts)
+    return Marked(marked, plan, assigned, parts)
 
 
 @contextmanager

@@ -140,14 +140,21 @@ class EndWord:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A byte of text."""
+    """A byte of text.
+
+    Where texts must differ, so many can follow here, as far as that matters (0: enough); dies
+    where all of them have been written before.
+    """
+
+    room: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EndText:
-    """A text is complete."""
+    """A text is complete; dies where it must differ (`differs`) from one that it equals."""
 
     field: int
+    differs: bool = False
 
 
 Breach: TypeAlias = Literal["", "number", "operand"]

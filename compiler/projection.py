@@ -154,7 +154,7 @@ class Projection:
 
     def _distinct(self, rule: int, number_: int) -> None:
         body = self.plan.folds[number_].body
-        if not isinstance(body, terms.Read) or body.register in self.names.texts:
+        if not isinstance(body, terms.Read):
             raise Unfit("whether enough values are left that differ isn't known", {rule})
         if self.distinct.setdefault(body.register, (rule, number_))[1] != number_:
             raise Unfit("its values must differ in two ways", {rule})
@@ -299,6 +299,10 @@ class Projection:
         if spec.register in self.distinct:
             self.distinct_places[where] = self.distinct[spec.register]
         if spec.kind in ("text", "prose", "fraction"):
+            if spec.register in self.distinct:
+                rule, fold = self.distinct[spec.register]
+                high = most_items(self.plan, self.plan.folds[fold])
+                scalars.differing_texts(self.plan, spec, rule, high)
             return after
         after = scalars.settled(self.names, after, spec.register)
         own = scalars.about(spec, after)
@@ -313,8 +317,9 @@ class Projection:
         if spec.kind == "expr" and not self.watched:
             scalars.writable(self.names, spec, own)
         before = scalars.eliminated(self.names, spec, after)
-        name = f"{spec.shape}.{spec.name}" if spec.name else spec.shape
-        self.decisions[where] = Decision("field", name, before, (after,), spec.register)
+        self.decisions[where] = Decision(
+            "field", _field_name(spec), before, (after,), spec.register
+        )
         return before
 
     def acts(self) -> dict[int, tuple[str, ...]]:
@@ -324,10 +329,15 @@ class Projection:
             for way in range(len(decision.ways)):
                 place = (*where[:2], way)
                 formula = self.fields.get(place, TRUE) + self.ways.get(place, TRUE)
-                alone = self.distinct_places.get(place)
-                for rule in rules_of(formula) | ({alone[0]} if alone else set()):
+                for rule in rules_of(formula):
                     found.setdefault(rule, {})[_place_name(decision, way)] = None
+        for register, (rule, _) in self.distinct.items():
+            found.setdefault(rule, {})[_field_name(self.names.fields[register])] = None
         return {rule: tuple(names) for rule, names in found.items()}
+
+
+def _field_name(spec: Field) -> str:
+    return f"{spec.shape}.{spec.name}" if spec.name else spec.shape
 
 
 def _place_name(decision: Decision, way: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rulec.compiler.automata import one_length, regex_dfa, rooms
 from rulec.compiler.conditions import (
     TRUE,
     Formula,
@@ -18,12 +19,14 @@ from rulec.compiler.names import oversize
 from rulec.compiler.places import DIGITS
 from rulec.compiler.polynomial import Poly, number
 from rulec.compiler.witnesses import shown_by
+from rulec.dsl import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rulec.compiler.machine import Field
     from rulec.compiler.names import Names
+    from rulec.compiler.plan import Plan
     from rulec.compiler.space import Space
 
 FEW = "there may be fewer values than items that must be distinct"
@@ -68,6 +71,18 @@ def differing(names: Names, spec: Field, own: Formula, high: int | None) -> None
             return
     if own:
         raise Unfit(FEW, rules)
+
+
+def differing_texts(plan: Plan, spec: Field, rule: int, high: int | None) -> None:
+    """Texts that must differ: all of one length, and enough of them. Raises `Unfit`."""
+    type_ = plan.layout.types[plan.fields.index(spec)]
+    if not isinstance(type_, checked.TextType) or type_.regex is None:
+        raise Unfit("whether enough values are left that differ isn't known", {rule})
+    dfa = regex_dfa(type_.regex)
+    if not one_length(dfa):
+        raise Unfit("texts that must differ have several lengths", {rule})
+    if high is None or rooms(dfa, high)[0] < high:
+        raise Unfit(FEW, {rule})
 
 
 def eliminated(names: Names, spec: Field, formula: Formula) -> Formula:

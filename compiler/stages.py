@@ -88,7 +88,7 @@ def _refused(code: str, message: str, span: Span) -> Built:
 def _laid(plan: Plan) -> Built:
     assigned = tiers.assign(plan)
     tiered = assigned.tiered
-    builder = Builder(plan, assigned.places)
+    builder = Builder(plan, assigned)
     start = builder.trace(plan.root)
     prefer_prose(builder.graph, builder.proses)
     builder.count_loops()

@@ -32,11 +32,12 @@ class Word(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A text under way."""
+    """A text under way, and those that it must differ from."""
 
     field: int
     start: int
     text: bytes = b""
+    taken: tuple[bytes, ...] = ()
 
 
 class Closed(NamedTuple):
@@ -215,7 +216,8 @@ class Programs:
                 frame.lex = Word(op.field, frame.at, words)
                 return words is None or words != ()
             case _:
-                frame.lex = Written(op.field, frame.at)
+                taken = self.rules.guards.texts(op.guard, frame.regs) if guarded else ()
+                frame.lex = Written(op.field, frame.at, b"", taken)
         return True
 
     def _begin_expr(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
@@ -281,6 +283,8 @@ class Programs:
 
     def _end_text(self, frame: Frame, op: m.EndText) -> bool:
         field = self.machine.fields[op.field]
+        if op.differs and frame.lex.text in frame.lex.taken:
+            return False
         if field.keep:
             frame.regs[field.register] = frame.lex.text.decode("utf-8", "replace")
         return self._closed(frame, op.field)
@@ -339,8 +343,12 @@ def _step_word(frame: Frame, op: m.StepWord) -> bool:
 
 
 def _take(frame: Frame, op: m.Take) -> bool:
-    frame.lex = frame.lex._replace(text=frame.lex.text + bytes((frame.byte,)))
-    return True
+    text = frame.lex.text + bytes((frame.byte,))
+    frame.lex = frame.lex._replace(text=text)
+    if not op.room or not frame.lex.taken:
+        return True
+    alike = sum(1 for other in frame.lex.taken if other.startswith(text))
+    return alike < op.room
 
 
 def _step_expr(frame: Frame, op: m.StepExpr) -> bool:
