@@ -184,6 +184,10 @@ class Skeleton:
                 field = self.machine.fields[number]
                 ruled = bool(field.rules) and field.kind in ("expr", "word")
                 return ruled or field.kind in ("number", "date")
+            case m.Take(room):
+                return room > 0
+            case m.EndText(_, differs):
+                return differs
             case m.EndWord(number):
                 return bool(self.machine.fields[number].rules)
             case m.Check(rules):

@@ -343,7 +343,7 @@ def _lex_key(thread: Thread) -> Any:
             return thread.lex._replace(start=0)
         case Word(field, _, allowed):
             return field, allowed
-        case Written(field, _, text):
-            return field, text
+        case Written(field, _, text, taken):
+            return field, text, taken
         case _:
             return None
