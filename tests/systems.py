@@ -82,7 +82,9 @@ def _list(r: Random, name: str) -> Part:
     start = r.randint(0, 2)
     values = [str(n) for n in range(start, start + r.randint(1, 3) + 1)]
     texts = [
-        ",".join(items) for count in range(low, high + 1) for items in product(values, repeat=count)
+        ",".join(items)
+        for count in range(low, high + 1)
+        for items in product(values, repeat=count)
     ]
     declared = f'"[" {name}: int in {values[0]} .. {values[-1]}{{{low}..{high} sep ","}} "]"'
     return Part(declared, [f"[{t}]" for t in texts], lists=[name])
@@ -110,7 +112,9 @@ def _records(r: Random, name: str) -> Part:
         f"    {rule}\n}}\n"
     )
     items = [f"({p},{q})" for p in values for q in others]
-    texts = ["".join(some) for count in range(low, high + 1) for some in product(items, repeat=count)]
+    texts = [
+        "".join(some) for count in range(low, high + 1) for some in product(items, repeat=count)
+    ]
     declared = f'"[" {name}: {shape}{{{low}..{high}}} "]"'
     return Part(declared, [f"[{t}]" for t in texts], records=[(name, "p", "q")], shapes=shapes)
 
@@ -167,7 +171,9 @@ class Author:
     def number(self) -> str:
         r = self.r
         leaves = [*self.numbers, *self.numbers, str(r.randint(-3, 9))]
-        leaves += self.optional if r.random() < 0.5 else [f"({n} else 1)" for n in self.optional]
+        leaves += (
+            self.optional if r.random() < 0.5 else [f"({n} else 1)" for n in self.optional]
+        )
         for name in self.lists:
             function = r.choice(["sum", "sum", "count", "min", "max", "first", "last"])
             leaves.append(f"{function}({name})")
@@ -215,9 +221,7 @@ class Author:
         if depth == 0 or r.random() < 0.55:
             return r.choice(forms)
         a, b = self.condition(depth - 1), self.condition(depth - 1)
-        return r.choice(
-            [f"({a} and {b})", f"({a} or {b})", f"(not {a})", f"({a} implies {b})"]
-        )
+        return r.choice([f"({a} and {b})", f"({a} or {b})", f"(not {a})", f"({a} implies {b})"])
 
 
 def system(r: Random) -> System:
