@@ -12,6 +12,7 @@ from rulec.compiler.findings import Finding, findings, wide
 from rulec.compiler.witness import Trace, Witnesses
 from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.runtime.stuck import stuck_at
 from rulec.runtime.verify import Verifier
 
 if TYPE_CHECKING:
@@ -196,12 +197,21 @@ def analyse(built: Built) -> Iterator[Diagnostic]:
     yield from sorted((*found, *noted), key=lambda made: made.primary.span.start)
 
 
-def excused(built: Built, conflict: Diagnostic) -> Diagnostic:
-    """Rules that exclude each other, with a trace that would do without one of them."""
-    if built.machine is None or built.plan is None or built.assigned is None:
-        return conflict
-    example = Analysis(built.plan, built.machine).without(built.assigned.conflict)
-    return conflict if example is None else replace(conflict, example=example)
+def illustrated(built: Built, error: Diagnostic) -> Diagnostic:
+    """An error that the rules make, with a trace that shows it."""
+    plan, machine, assigned = built.plan, built.machine, built.assigned
+    if machine is None or plan is None or assigned is None:
+        return error
+    example: str | None = None
+    if error.code == "R0511":
+        example = Analysis(plan, machine).without(assigned.conflict)
+    elif error.code == "R0501":
+        rules = [n for n, s in enumerate(plan.sources) if s.span == error.primary.span]
+        text = stuck_at(machine, rules)
+        if text is not None:
+            shown = text.decode("utf-8", "replace")
+            example = f"{shown}\nand nothing can follow that keeps the rule"
+    return error if example is None else replace(error, example=example)
 
 
 def _wide(plan: Plan, rules: dict[int, str]) -> Iterator[Diagnostic]:

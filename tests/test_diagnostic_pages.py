@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
@@ -13,9 +14,14 @@ from rulec.cli import app
 from rulec.dsl import load, load_text
 from rulec.dsl.pages import codes, page
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT = Path(__file__).parent.parent
 STAGES = ("dsl", "compiler", "runtime", "src/rulec/cli")
 EXAMPLE = re.compile(r"```rules (bad|good)\n(.*?)```", re.DOTALL)
+VERBS = ("check", "test")
+GOLDEN = Path(__file__).parent / "golden" / "diagnostics"
 WITHOUT_EXAMPLE = {"R0412", "R0413", "R0108", "R0601", "R0604", "R0814", "R0901"}
 
 
@@ -26,10 +32,19 @@ def raised() -> list[str]:
 
 
 def found(path: Path, text: str) -> list[str]:
-    """The codes that `rulec test` finds in a ruleset and its samples."""
+    """The codes that `rulec check` finds in a ruleset, and `rulec test` in its samples."""
     path.write_text(text, "utf-8")
-    shown = CliRunner().invoke(app, ["test", str(path), "--format", "json"])
-    return [one["code"] for one in json.loads(shown.stdout)["diagnostics"]]
+    shown = (CliRunner().invoke(app, [verb, str(path), "--format", "json"]) for verb in VERBS)
+    return [one["code"] for out in shown for one in json.loads(out.stdout)["diagnostics"]]
+
+
+def printed(path: Path, code: str) -> str:
+    """What a person reads about a ruleset with this fault."""
+    for verb in VERBS:
+        shown = CliRunner().invoke(app, [verb, path.name])
+        if f"[{code}]" in shown.output:
+            return shown.output
+    raise AssertionError(f"no verb says {code}")
 
 
 def test_pages_are_those_of_the_codes() -> None:
@@ -51,6 +66,25 @@ def test_examples_of_the_page(code: str, tmp_path: Path) -> None:
         shown = found(tmp_path / "example.rules", example)
         # A right use of what is not enforced yet is said to be that, and no more.
         assert code in shown if kind == "bad" else set(shown) <= {"R0901"}
+
+
+@pytest.mark.parametrize("code", [code for code in raised() if code not in WITHOUT_EXAMPLE])
+def test_what_is_printed(
+    code: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    golden: Callable[[Path, str], None],
+) -> None:
+    """The source beside the message, for each bad example of the page."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    path = tmp_path / "example.rules"
+    shown: list[str] = []
+    for kind, example in EXAMPLE.findall(page(code) or ""):
+        if kind == "bad":
+            path.write_text(example, "utf-8")
+            shown.append(f"{example}\n--- is answered with\n\n{printed(path, code)}")
+    golden(GOLDEN / f"{code}.txt", "\n\n".join(shown))
 
 
 def test_codes_without_an_example(tmp_path: Path) -> None:

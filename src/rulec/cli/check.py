@@ -56,14 +56,13 @@ def check(files: RulesFiles, form: FormatOption = Format.text) -> None:
 
 def _analysed(report: stages.Report) -> stages.Report:
     """The report with what the rules imply, and a trace for each finding."""
-    from rulec.runtime.analysis import analyse, excused  # noqa: PLC0415 - only here
+    from rulec.runtime.analysis import analyse, illustrated  # noqa: PLC0415 - only here
 
     built, found = report.built, report.diagnostics
     if built is None:
         return report
     if broken(found):
-        shown = (excused(built, d) if d.code == "R0511" else d for d in found)
-        return replace(report, diagnostics=tuple(shown))
+        return replace(report, diagnostics=tuple(illustrated(built, d) for d in found))
     return replace(report, diagnostics=(*found, *analyse(built)))
 
 
