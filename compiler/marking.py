@@ -94,13 +94,15 @@ class Marked:
 def mark(built: Built) -> Marked:
     """Lay the control of a ruleset once more, with marks.
 
-    Expects what was built without an error. Guarantees that every text has the same readings under
-    both, with the same values in all registers.
+    Expects what was built without an error. Guarantees that every text has the same readings,
+    with the same values in all registers that rules know of.
     """
     machine, plan, assigned = built.machine, built.plan, built.assigned
     if machine is None or plan is None or assigned is None:
         raise ValueError("a ruleset with errors has no machine to mark")
     parts = tuple(_parts(plan.ruleset))
+    layout = replace(plan.layout, initial=list(plan.layout.initial))
+    plan = replace(plan, layout=layout)
     marker = Marker(plan, assigned, graph=_Roomy(), numbers=_by_element(parts))
     with _deeper():
         start = marker.trace(plan.root)

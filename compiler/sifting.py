@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rulec.compiler import tiers
+from rulec.compiler.accumulate import measure
+from rulec.compiler.conditions import Unfit
+from rulec.compiler.guards import GuardBook
+from rulec.compiler.names import Names
 from rulec.compiler.places import Listed, Scalar
+from rulec.compiler.projection import Projection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from rulec.compiler.machine import Machine
+    from rulec.compiler.marking import Marked
     from rulec.compiler.plan import Plan
     from rulec.compiler.projection import Where
     from rulec.dsl import checked
@@ -29,28 +35,28 @@ class Sifted:
         return self.places.get((instance, id(slot), 0), -1)
 
 
-def sift(plan: Plan, machine: Machine, rules: Collection[int]) -> Sifted:
-    """The plan's machine with these rules alone; the others are heard and don't steer.
+def sift(marked: Marked, rules: Collection[int]) -> Sifted:
+    """A machine with these rules alone; the others are heard and don't steer.
 
-    Expects a machine of the plan. A rule may be kept by masks here that is not among others.
+    Those that masks keep are projected without the others; since this is for telling and not
+    for masks, nothing is certified.
     """
-    chosen = tuple(
+    plan, assigned = marked.plan, marked.assigned
+    names = Names(plan)
+    measure(names)
+    book = GuardBook(plan)
+    for whole in assigned.projections:
+        projection = Projection(names.copied(), whole.rules & frozenset(rules))
+        with suppress(Unfit):
+            projection.run()
+            book.add(projection)
+    guards, places, begins = book.finish()
+    steering = tuple(
         rule if number in rules else replace(rule, tier="audit")
-        for number, rule in enumerate(plan.rules)
+        for number, rule in enumerate(marked.machine.rules)
     )
-    assigned = tiers.assign(replace(plan, rules=chosen))
-    steered = tuple(
-        replace(rule, tier=tier.tier, steer=tier.steer)
-        for rule, tier in zip(chosen, assigned.tiered, strict=True)
-    )
-    sifted = replace(
-        machine,
-        rules=steered,
-        folds=assigned.folds,
-        guards=assigned.guards,
-        begins=assigned.begins,
-    )
-    return Sifted(sifted, assigned.places)
+    machine = replace(marked.machine, rules=steering, guards=guards, begins=begins)
+    return Sifted(machine, places)
 
 
 def instances(plan: Plan) -> Mapping[int, int]:

@@ -11,9 +11,9 @@ from rulec.runtime import dates
 from rulec.runtime.allowed import Rules
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral, Run, endings, meet
-from rulec.runtime.programs import Word
+from rulec.runtime.programs import Word, Written
 from rulec.runtime.stack import Stack
-from rulec.runtime.values import Values, region_values, shown_values, word_values
+from rulec.runtime.values import Values, region_values, shown_values, text_values, word_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rulec.runtime.numerals import Allowed, Runs
     from rulec.runtime.reference import Thread
 
-    Open: TypeAlias = Allowed | tuple[int, ...] | Region
+    Open: TypeAlias = Allowed | tuple[int, ...] | tuple[bytes, ...] | Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Sieve:
     def _sifted(self, chosen: frozenset[int]) -> tuple[Sifted, Rules]:
         known = self._known.get(chosen)
         if known is None:
-            sifted = sift(self.marked.plan, self.marked.machine, chosen)
+            sifted = sift(self.marked, chosen)
             known = self._known[chosen] = sifted, Rules(sifted.machine)
         return known
 
@@ -135,6 +135,8 @@ class Sieve:
         match field.kind:
             case "word":
                 return rules.words(field, regs, guard)
+            case "text":
+                return rules.guards.texts(guard, regs)
             case "expr":
                 return rules.regions(field, regs, guard)[0] or regions.EVERYTHING
             case _:
@@ -155,6 +157,8 @@ def _values(field: Field, open_: Any) -> Values:
     match field.kind:
         case "word":
             return word_values(field, open_)
+        case "text":
+            return text_values(open_)
         case "expr":
             return region_values(open_)
         case _:
@@ -177,6 +181,9 @@ def _under_way(
             return fields[number], open_, left
         case Stack(number, _, region) if region is not None:
             return fields[number], region, region
+        case Written(number, _, _, others) if others:
+            alike = tuple(other for other in others if other.startswith(written))
+            return fields[number], others, alike
         case _:
             return None
 

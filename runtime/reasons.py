@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rulec.dsl.findings import one_line
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral
-from rulec.runtime.programs import Word
+from rulec.runtime.programs import Word, Written
 from rulec.runtime.reference import DEAD, Config, Reference, Thread
 from rulec.runtime.stack import Stack
-from rulec.runtime.values import shown_values, word_values
+from rulec.runtime.values import shown_values, text_values, word_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,16 +57,18 @@ def told(rest: bytes) -> str:
 def _refusal(engine: Reference, config: Config, rest: bytes) -> Refusal:
     shown = told(rest)
     for thread in config.threads:
-        found = _by_rule(engine, thread, shown)
+        found = _by_rule(engine, thread, shown, rest)
         if found is not None:
             return found
     expected = " or ".join(dict.fromkeys(_expected(engine, config)))
     return Refusal(f"{shown} can't stand here", allowed=expected)
 
 
-def _by_rule(engine: Reference, thread: Thread, shown: str) -> Refusal | None:
+def _by_rule(engine: Reference, thread: Thread, shown: str, rest: bytes) -> Refusal | None:
     """The rules that narrow the field under way."""
     match thread.lex:
+        case Written(number, _, text, others) if _repeats(text + rest[:1], others):
+            field = engine.machine.fields[number]
         case Numeral(number) | Day(number) | Word(number) | Stack(number):
             field = engine.machine.fields[number]
         case _:
@@ -83,6 +85,11 @@ def _by_rule(engine: Reference, thread: Thread, shown: str) -> Refusal | None:
     return Refusal(message, rule, label, allowed, because)
 
 
+def _repeats(text: bytes, others: tuple[bytes, ...]) -> bool:
+    """Whether a text becomes one that it must differ from."""
+    return any(other.startswith(text) for other in others)
+
+
 def _allowed(field: Field, thread: Thread) -> str:
     match thread.lex:
         case Numeral() as lex if lex.allowed is not None:
@@ -91,6 +98,8 @@ def _allowed(field: Field, thread: Thread) -> str:
             return shown_values(field, (lex.allowed,)).brief
         case Word() as lex if lex.allowed is not None:
             return word_values(field, lex.allowed).brief
+        case Written() as lex:
+            return text_values(lex.taken).brief
         case Stack() as lex if lex.region is not None:
             return "an expression whose value the rules allow"
         case _:
@@ -100,6 +109,8 @@ def _allowed(field: Field, thread: Thread) -> str:
 def _responsible(engine: Reference, field: Field, thread: Thread) -> tuple[int, ...]:
     """The rules without which more would be open; where none is, those that narrow it."""
     beside = engine.rules.beside(field)
+    if field.kind == "text":
+        return tuple(n for n in beside if engine.machine.rules[n].tier == "mask")
     if field.kind not in ("number", "date"):
         return beside
     regs = thread.regs

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rulec.compiler.places import DIGITS
+from rulec.dsl.findings import one_line
 from rulec.runtime.verdicts import exact, show
 
 if TYPE_CHECKING:
@@ -73,11 +74,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A set of numbers, dates or words; `free` where nothing is asked of the value."""
+    """A set of numbers, dates or words; `free` where nothing is asked of the value.
+
+    Of a text `others` are those that it must differ from.
+    """
 
     intervals: tuple[Interval, ...] = ()
     words: tuple[str, ...] = ()
     free: bool = False
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """In words."""
@@ -89,6 +94,8 @@ class Values:
         return self._joined([*(interval.brief for interval in self.intervals), *self.words])
 
     def _joined(self, parts: list[str]) -> str:
+        if self.others:
+            return f"other than {', '.join(f'`{one_line(other)}`' for other in self.others)}"
         if self.free:
             return "any value"
         more = len(parts) - SHOWN
@@ -103,6 +110,7 @@ class Values:
             "free": self.free,
             "intervals": [interval.to_record() for interval in self.intervals],
             "words": list(self.words),
+            "others": list(self.others),
         }
 
 
@@ -173,6 +181,12 @@ def _piece(piece: Piece) -> Interval:
         return Interval(low, high)
     through = exact(piece.offset) if low == high == "" else ""
     return Interval(low, high, exact(piece.step), through)
+
+
+def text_values(others: Iterable[bytes]) -> Values:
+    """The texts that differ from some others."""
+    told = tuple(other.decode("utf-8", "replace") for other in others)
+    return Values(free=not told, others=told)
 
 
 def word_values(field: Field, numbers: Iterable[int]) -> Values:

@@ -36,10 +36,10 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.rules"))
 
 def survey_of(text: str) -> tuple[c.Ruleset, Machine, Survey] | None:
     ruleset = load_text(text).ruleset
-    machine = None if ruleset is None else build(ruleset).machine
-    if ruleset is None or machine is None:
+    built = None if ruleset is None else build(ruleset)
+    if ruleset is None or built is None or built.machine is None:
         return None
-    return ruleset, machine, Survey(mark(ruleset, machine))
+    return ruleset, built.machine, Survey(mark(built))
 
 
 def traces_of(machine: Machine, r: Random) -> list[bytes]:
@@ -338,11 +338,11 @@ def test_every_byte_is_counted_once_and_verdicts_are_those_of_verify(seed: int) 
 def test_counting_in_between_changes_nothing(path: Path, monkeypatch: Any) -> None:
     ruleset = load(path).ruleset
     assert ruleset is not None
-    machine = build(ruleset).machine
-    assert machine is not None
-    marked = mark(ruleset, machine)
+    built = build(ruleset)
+    assert built.machine is not None
+    marked = mark(built)
     whole, bits = Survey(marked), Survey(marked)
-    sampler = Sampler(machine)
+    sampler = Sampler(built.machine)
     traces = [sampler(seed) for seed in range(10)]
     traces += [sample.trace.encode() for sample in ruleset.samples]
     for trace in traces:
@@ -359,9 +359,7 @@ SOLUTION = "Two <<1+1=2>><<2*3=6>> and <<6/4=1.5>>.\n#### 1.5"
 def test_bytes_of_annotations_in_prose() -> None:
     ruleset = load(EXAMPLES[2].with_name("gsm8k.rules")).ruleset
     assert ruleset is not None
-    machine = build(ruleset).machine
-    assert machine is not None
-    survey = Survey(mark(ruleset, machine))
+    survey = Survey(mark(build(ruleset)))
     survey.take(SOLUTION.encode())
     found = survey.coverage()
     inside = "".join(left + right for left, right in re.findall("<<(.*?)=(.*?)>>", SOLUTION))

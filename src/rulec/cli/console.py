@@ -25,7 +25,7 @@ from rich.text import Text
 
 from rulec import dsl
 from rulec.cli.stages import inspect
-from rulec.compiler import Machine
+from rulec.compiler import Built, Machine
 from rulec.dsl.checked import Ruleset
 from rulec.dsl.diagnostics import Diagnostic
 
@@ -109,15 +109,17 @@ class Sound:
 
     ruleset: Ruleset
     machine: Machine
+    built: Built
 
 
 def sound(path: Path) -> Sound:
     """A ruleset for a verb that works with it; where it has errors they end the verb."""
     report = inspect(path)
     show(report.diagnostics, stderr())
-    if report.ruleset is None or report.machine is None or broken(report.diagnostics):
+    ruleset, machine, built = report.ruleset, report.machine, report.built
+    if ruleset is None or machine is None or built is None or broken(report.diagnostics):
         raise typer.Exit(Exit.fault)
-    return Sound(report.ruleset, report.machine)
+    return Sound(ruleset, machine, built)
 
 
 def counted(number: int, noun: str) -> str:

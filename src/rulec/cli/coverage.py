@@ -54,8 +54,7 @@ def coverage(
     own inputs in a member `with`.
     """
     inputs = read_inputs(request)
-    found = sound(file)
-    survey = Survey(mark(found.ruleset, found.machine))
+    survey = Survey(mark(sound(file).built))
     unread = 0
     with opened(traces) as stream, steps("reading", size_of(traces)) as bar:
         for line in lines_of(stream, field, plain=plain):

@@ -122,7 +122,7 @@ def _explain(
     found = sound(asked.rules)
     tokens = None if vocabulary is None else _cut(vocabulary, asked.trace)
     at = _byte(asked, tokens)
-    marked = mark(found.ruleset, found.machine)
+    marked = mark(found.built)
     coming = None
     try:
         explanation = Explainer(marked)(asked.trace, at, inputs)
