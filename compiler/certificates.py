@@ -16,11 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
-from random import Random
 from typing import TYPE_CHECKING
 
-from rulec.compiler import solver, terms
+from rulec.compiler import small, solver, terms
 from rulec.compiler.conditions import (
     PRESENT,
     TRUE,
@@ -45,9 +43,6 @@ if TYPE_CHECKING:
 
 EFFORT = 1_500_000
 """What the solver may spend on one claim, in its own steps."""
-
-SAMPLES = 40
-"""Small assignments that are tried before the solver is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,77 +135,13 @@ def _plain(claim: Claim) -> bool:
     )
 
 
-# --- small values ---
-
-
 def _tried(space: Space, claim: Claim) -> dict[int, int] | None:
     """Small values that refute a claim, if some that were tried do."""
-    names = sorted(_deep(space, claim))
-    if any(name in space.dense for name in names):
-        return None
-    chance = Random(1)
-    free = [name for name in names if name not in space.quotients]
-    for _ in range(SAMPLES):
-        values = {name: _small(space, name, chance) for name in free}
-        for name in names:
-            if name in space.quotients:
-                quotient = space.quotients[name]
-                bottom = _value(quotient.bottom, values)
-                values[name] = _value(quotient.top, values) // bottom if bottom > 0 else 0
-        if _holds(claim.given, values) and not any(_holds(s, values) for s in claim.shown):
+    for values in small.assignments(space, claim.given, *claim.shown):
+        shown = any(small.holds(formula, values) for formula in claim.shown)
+        if not shown and small.holds(claim.given, values):
             return values
     return None
-
-
-def _small(space: Space, name: int, chance: Random) -> int:
-    low, high = space.bounds.get(name, (None, None))
-    near = 0 if low is None else max(low, min(0, low if high is None else high))
-    options = [near, near + 1, near + chance.randint(0, 12), low, high]
-    if low is not None and high is not None:
-        options.append(chance.randint(low, high))
-    fitting = [
-        value
-        for value in options
-        if value is not None
-        and (low is None or value >= low)
-        and (high is None or value <= high)
-    ]
-    return chance.choice(fitting or [near])
-
-
-def _deep(space: Space, claim: Claim) -> set[int]:
-    found = set(variables(claim.given)).union(*map(variables, claim.shown))
-    for name in sorted(space.quotients, reverse=True):
-        if name in found:
-            quotient = space.quotients[name]
-            found |= quotient.top.variables | quotient.bottom.variables
-    return found
-
-
-def _value(poly: Poly, values: Mapping[int, int]) -> int:
-    total = 0
-    for factor, monomial in poly.parts:
-        total += factor * prod(values[name] for name in monomial)
-    return total
-
-
-def _holds(formula: Formula, values: Mapping[int, int]) -> bool:
-    return all(
-        any(all(_is(atom, _value(atom.poly, values)) for atom in cell) for cell in block)
-        for block in formula
-    )
-
-
-def _is(atom: Atom, value: int) -> bool:
-    match atom.sign:
-        case "ge":
-            return value >= 0
-        case "eq":
-            return value == 0
-        case "ne":
-            return value != 0
-        case _:
-            return value % atom.modulus == 0
 
 
 # --- the solver ---
@@ -275,7 +206,7 @@ def _negated(names: Names, claim: Claim) -> Term:
 
 def _known(space: Space, claim: Claim) -> Iterator[Term]:
     """What the types allow, and what quotients are."""
-    for name in sorted(_deep(space, claim)):
+    for name in sorted(small.read(space, claim.given, *claim.shown)):
         yield from _bounds(space, name)
         if name in space.quotients:
             yield from map(_atom, space.quotients[name].atoms)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from rulec.compiler import solver, terms
+from rulec.compiler import small, solver, terms
 from rulec.compiler.certificates import known_of, over_names, refuted
 from rulec.compiler.conditions import (
     FALSE,
@@ -213,6 +213,9 @@ class _Analyst:
     def _hopeless(self, formula: Formula) -> bool:
         if formula == FALSE:
             return True
+        space = self._names.space
+        if any(small.holds(formula, values) for values in small.assignments(space, formula)):
+            return False
         known = tuple(known_of(self._names, formula))
         answer = refuted(self._names, (over_names(formula), *known))
         return isinstance(answer, solver.Contradiction)
@@ -251,7 +254,8 @@ class _Analyst:
         return register not in variables(formula)
 
     def _only(self, register: int, formula: Formula) -> int | None:
-        if register in self._names.space.dense:
+        space = self._names.space
+        if register in space.dense or self._several(register, formula):
             return None
         known = (over_names(formula), *known_of(self._names, formula, (register,)))
         answer = refuted(self._names, known)
@@ -262,6 +266,12 @@ class _Analyst:
         differs = terms.Negated(over_names((((other[0],),),)))
         again = refuted(self._names, (*known, differs))
         return value if isinstance(again, solver.Contradiction) else None
+
+    def _several(self, register: int, formula: Formula) -> bool:
+        """Whether small values already show two of a field."""
+        tried = small.assignments(self._names.space, formula)
+        held = (values[register] for values in tried if small.holds(formula, values))
+        return len(set(held)) > 1
 
     def _shown(self, decision: Decision, value: int) -> str:
         words = self._names.words.get(decision.register)
