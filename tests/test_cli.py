@@ -449,10 +449,11 @@ def readme_folder(tmp_path, monkeypatch):
     sampled = run("sample", "receipt.rules", "-n", 3, "--format", "json").stdout
     wrong = json.dumps({"trace": WRONG}) + "\n"
     (tmp_path / "traces.jsonl").write_text(sampled + wrong, encoding="utf-8")
+    (tmp_path / "draft.txt").write_text(GOOD[: GOOD.rindex("0.80")], encoding="utf-8")
     return tmp_path
 
 
-@pytest.mark.parametrize("verb", ["check", "test", "sample", "verify"])
+@pytest.mark.parametrize("verb", ["check", "test", "sample", "verify", "explain", "coverage"])
 def test_output_in_the_readme(readme_folder, verb):
     shown = re.search(rf"\$ rulec ({verb} .*)\n((?:.+\n)+?)(?=\n|```)", README)
     assert shown is not None
