@@ -147,7 +147,7 @@ def _tried(space: Space, claim: Claim) -> dict[int, int] | None:
 # --- the solver ---
 
 
-def refuted(names: Names, conditions: Sequence[Term]) -> solver.Answer:
+def refuted(names: Names, conditions: Sequence[Term], effort: int = EFFORT) -> solver.Answer:
     """Values of a space's variables with which all conditions hold, or that there are none.
 
     The conditions are terms over the variables (`over_names`); the core of a contradiction are
@@ -157,7 +157,7 @@ def refuted(names: Names, conditions: Sequence[Term]) -> solver.Answer:
     order = {name: place for place, name in enumerate(sorted(read))}
     scales = {place: None if name in names.space.dense else 1 for name, place in order.items()}
     asked = [_renamed(condition, order) for condition in conditions]
-    answer = solver.satisfy(asked, scales, rlimit=EFFORT, core=len(asked) > 1)
+    answer = solver.satisfy(asked, scales, rlimit=effort, core=len(asked) > 1)
     if isinstance(answer, solver.Satisfiable):
         return solver.Satisfiable({name: answer.values[n] for name, n in order.items()})
     return answer

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["implied", "always", "never", "unwritten", "single"]
 
+EFFORT = 100_000
+"""What the solver may spend on one question, in its own steps."""
+
 WIDEST = 1 << 63
 """Beyond it an integer needs more than 64 bits."""
 
@@ -159,7 +162,7 @@ class _Analyst:
         wrong = terms.Negated(over_names(shown))
         everything = conjoined(shown, *(self._formulas[other] for other in others))
         known = terms.Every(tuple(known_of(self._names, everything)))
-        answer = refuted(self._names, (*given, known, wrong))
+        answer = self._asked((*given, known, wrong))
         if not isinstance(answer, solver.Contradiction):
             return None
         return [others[place] for place in answer.core if place < len(others)]
@@ -182,6 +185,9 @@ class _Analyst:
             return Flattener(self._names, rule, home).kept(condition)
         except (Unfit, TooMany):
             return None
+
+    def _asked(self, conditions: Sequence[Term]) -> solver.Answer:
+        return refuted(self._names, conditions, EFFORT)
 
     # --- what is never written ---
 
@@ -217,7 +223,7 @@ class _Analyst:
         if any(small.holds(formula, values) for values in small.assignments(space, formula)):
             return False
         known = tuple(known_of(self._names, formula))
-        answer = refuted(self._names, (over_names(formula), *known))
+        answer = self._asked((over_names(formula), *known))
         return isinstance(answer, solver.Contradiction)
 
     # --- fields of one value ---
@@ -258,13 +264,13 @@ class _Analyst:
         if register in space.dense or self._several(register, formula):
             return None
         known = (over_names(formula), *known_of(self._names, formula, (register,)))
-        answer = refuted(self._names, known)
+        answer = self._asked(known)
         if not isinstance(answer, solver.Satisfiable):
             return None
         value = int(answer.values[register])
         other = (equal(variable(register), number(value)),)
         differs = terms.Negated(over_names((((other[0],),),)))
-        again = refuted(self._names, (*known, differs))
+        again = self._asked((*known, differs))
         return value if isinstance(again, solver.Contradiction) else None
 
     def _several(self, register: int, formula: Formula) -> bool:

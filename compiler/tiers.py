@@ -73,7 +73,7 @@ class _Admission:
     _known: dict[frozenset[int], Projection | Unfit] = field(default_factory=dict)
 
     def projected(self, rules: Iterable[int]) -> Projection | Unfit:
-        """The certified projection of rules taken together, or why there is none."""
+        """The projection of rules taken together, not certified yet, or why there is none."""
         wanted = frozenset(rules)
         if wanted not in self._known:
             self._known[wanted] = self._project(wanted)
@@ -83,31 +83,42 @@ class _Admission:
         projection = Projection(self.names.copied(), rules)
         try:
             projection.run()
-            certificates.certify(projection)
         except Unfit as reason:
             return reason
         return projection
 
     def admitted(self, rules: Sequence[int]) -> list[int]:
-        """The rules, in file order, that masks can keep together."""
-        kept = list(rules)
-        while kept and isinstance(self.projected(kept), Unfit):
-            first = self._first_unfit(kept)
-            reason = self.projected(kept[: first + 1])
-            self.reasons[kept[first]] = str(reason)
-            del kept[first]
+        """The rules, in file order, that masks can keep together.
+
+        Those that can't be kept alone are left out; then, as long as some can't be kept
+        together, the last of these.
+        """
+        kept: list[int] = []
+        for rule in rules:
+            alone = self.projected((rule,))
+            if isinstance(alone, Unfit):
+                self.reasons[rule] = str(alone)
+            else:
+                kept.append(rule)
+        while kept:
+            reason = self._unfit(kept)
+            if reason is None:
+                break
+            blamed = [rule for rule in kept if rule in reason.rules] or kept
+            self.reasons[blamed[-1]] = str(reason)
+            kept.remove(blamed[-1])
         return kept
 
-    def _first_unfit(self, rules: list[int]) -> int:
-        """The place of the first rule that can't be kept beside those before it."""
-        fit, unfit = 0, len(rules)
-        while unfit - fit > 1:
-            middle = (fit + unfit) // 2
-            if isinstance(self.projected(rules[:middle]), Unfit):
-                unfit = middle
-            else:
-                fit = middle
-        return unfit - 1
+    def _unfit(self, rules: Sequence[int]) -> Unfit | None:
+        """Why rules can't be kept together, if they can't."""
+        made = self.projected(rules)
+        if isinstance(made, Unfit):
+            return made
+        try:
+            certificates.certify(made)
+        except Unfit as reason:
+            return reason
+        return None
 
 
 def assign(plan: Plan) -> Assignment:

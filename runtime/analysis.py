@@ -6,6 +6,7 @@ Every trace is judged by the reference machine before it is shown.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rulec.compiler.findings import Finding, findings, wide
@@ -125,11 +126,18 @@ class Analysis:
         if self._examples >= MOST_EXAMPLES:
             return None
         self._examples += 1
-        steering = [n for n, rule in enumerate(self.plan.rules) if rule.tier != "audit"]
         if finding.kind == "implied":
             return self._breaking(finding.rules[0], finding.because)
-        found = self._witnesses.find(steering, confirm=self._passes)
+        return self._passing
+
+    @cached_property
+    def _passing(self) -> str | None:
+        """A trace that keeps all rules."""
+        found = self._witnesses.find(self._steering(), confirm=self._passes)
         return self._shown(found) if isinstance(found, Trace) else None
+
+    def _steering(self) -> list[int]:
+        return [n for n, rule in enumerate(self.plan.rules) if rule.tier != "audit"]
 
     def _breaking(self, rule: int, others: Sequence[int]) -> str | None:
         """A trace that breaks a rule, and so one of those that imply it."""
@@ -140,9 +148,8 @@ class Analysis:
 
     def without(self, rules: Sequence[int]) -> str | None:
         """A trace that keeps all rules but one of some that exclude each other."""
-        steering = [n for n, rule in enumerate(self.plan.rules) if rule.tier != "audit"]
         for rule in reversed(rules):
-            left = {n for n in steering if self._name(n) != self._name(rule)}
+            left = {n for n in self._steering() if self._name(n) != self._name(rule)}
 
             def kept(trace: Trace, gone: int = rule) -> bool:
                 return self._broken(trace) == {self._name(gone)}
