@@ -22,7 +22,7 @@ STAGES = ("dsl", "compiler", "runtime", "src/rulec/cli")
 EXAMPLE = re.compile(r"```rules (bad|good)\n(.*?)```", re.DOTALL)
 VERBS = ("check", "test")
 GOLDEN = Path(__file__).parent / "golden" / "diagnostics"
-WITHOUT_EXAMPLE = {"R0412", "R0413", "R0108", "R0601", "R0604", "R0814", "R0901"}
+WITHOUT_EXAMPLE = {"R0412", "R0413", "R0108", "R0601", "R0604", "R0517", "R0814", "R0901"}
 
 
 def raised() -> list[str]:
@@ -113,3 +113,14 @@ def test_explain_prints_the_page() -> None:
     unknown = CliRunner().invoke(app, ["explain", "R9999"])
     assert unknown.exit_code == 2
     assert "R0201" in unknown.stderr
+
+
+def test_a_budget_that_is_too_small(tmp_path: Path) -> None:
+    path = tmp_path / "short.rules"
+    path.write_text('shape S { "total: " n: int in 0 .. 99 "." }\ntrace S\n', "utf-8")
+    asked = ["check", str(path), "--format", "json", "--budget"]
+    small = CliRunner().invoke(app, [*asked, "9"])
+    assert [one["code"] for one in json.loads(small.stdout)["diagnostics"]] == ["R0517"]
+    assert small.exit_code == 1
+    enough = CliRunner().invoke(app, [*asked, "10"])
+    assert json.loads(enough.stdout)["diagnostics"] == []

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,15 +22,31 @@ from rulec.cli.console import (
     broken,
     counted,
     emit,
+    misuse,
     show,
     stdout,
 )
-from rulec.compiler import RuleSummary
+from rulec.cli.tokenizers import EndOption, SizeOption, TokenizerOption, open_vocabulary
+from rulec.compiler import PackError, RuleSummary, Vocabulary, fit
+from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.runtime.budget import HOPELESS, shortest
 
 
-def check(files: RulesFiles, form: FormatOption = Format.text) -> None:
-    """Check rulesets: all errors at once, and the tier of every rule."""
+def check(
+    files: RulesFiles,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Tokens that a trace may take, its end included.")
+    ] = None,
+    tokenizer: TokenizerOption = None,
+    end: EndOption = None,
+    size: SizeOption = None,
+    form: FormatOption = Format.text,
+) -> None:
+    """Check rulesets: all errors at once, the tier of every rule, and what the rules imply."""
     reports = [(path, _analysed(stages.inspect(path))) for path in files]
+    if budget is not None:
+        vocabulary = None if tokenizer is None else open_vocabulary(tokenizer, end, size)
+        reports = [(path, _within(report, budget, vocabulary)) for path, report in reports]
     if form is Format.json:
         emit(
             {
@@ -64,6 +81,31 @@ def _analysed(report: stages.Report) -> stages.Report:
     if broken(found):
         return replace(report, diagnostics=tuple(illustrated(built, d) for d in found))
     return replace(report, diagnostics=(*found, *analyse(built)))
+
+
+def _within(report: stages.Report, budget: int, vocabulary: Vocabulary | None) -> stages.Report:
+    """The report with a finding where no trace is sure to fit a budget."""
+    if report.machine is None or report.ruleset is None or broken(report.diagnostics):
+        return report
+    try:
+        rules = report.machine if vocabulary is None else fit(report.machine, vocabulary)
+    except PackError as error:
+        misuse(str(error))
+    needed = shortest(rules)
+    if needed <= budget:
+        return report
+    unit = "bytes" if vocabulary is None else "tokens"
+    found = Diagnostic(
+        "R0517",
+        f"no trace is sure to fit {budget} tokens: {needed} {unit} may be needed"
+        if needed < HOPELESS
+        else "no number of tokens is sure to complete a trace",
+        Label(report.ruleset.span, "the shortest trace takes that many, its end included"),
+        hint="allow more tokens"
+        if vocabulary is not None
+        else "allow more tokens, or name the tokenizer: without one every byte is a token",
+    )
+    return replace(report, diagnostics=(*report.diagnostics, found))
 
 
 def _summary(path: Path, report: stages.Report, console: Console) -> None:
