@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rulec.compiler.skeleton import Posture, Skeleton
+from rulec.compiler.skeleton import Posture, Skeleton, Stance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from rulec.compiler.machine import Machine
 
@@ -151,17 +151,12 @@ class Row:
     open: Ids
 
 
-@dataclass(frozen=True)
-class Priced:
-    """Tokens, and what completing the trace costs behind each of them.
-
-    `known` is -1 where registers decide. A token costs no more than that, and exactly that
-    where it is `settled`.
-    """
+class Landings(NamedTuple):
+    """Tokens, and where they lead: token `ids[n]` to `stances[places[n]]`."""
 
     ids: Ids
-    known: NDArray[np.int64]
-    settled: NDArray[np.bool_]
+    places: NDArray[np.int64]
+    stances: tuple[Stance, ...]
 
 
 class Fitter:
@@ -175,20 +170,18 @@ class Fitter:
     def row(self, posture: Posture) -> Row:
         """The row of a posture."""
         ids, stances = self.table.walk(self._steps, self.skeleton.stance(posture))
-        certain = self._of(self.skeleton.certain)[stances].astype(bool)
+        numbers = range(len(self.skeleton.stances))
+        certain = np.array([self.skeleton.certain(n) for n in numbers], bool)[stances]
         return Row(
             pack_bits(ids[certain], self.table), in_byte_order(ids[~certain], self.table)
         )
 
-    def costs(self, posture: Posture, costs: Sequence[int]) -> Priced:
-        """What the tokens of a posture lead to, by the `costs` of nodes."""
+    def landings(self, posture: Posture) -> Landings:
+        """Where the tokens of a posture lead."""
         ids, stances = self.table.walk(self._steps, self.skeleton.stance(posture))
-        known = self._of(lambda number: self.skeleton.cost(number, costs))
-        settled = self._of(lambda number: self.skeleton.settled(number, costs))
-        return Priced(ids, known[stances], settled[stances].astype(bool))
-
-    def _of(self, what: Callable[[int], int]) -> NDArray[np.int64]:
-        return np.array([what(n) for n in range(len(self.skeleton.stances))], np.int64)
+        distinct, places = np.unique(stances, return_inverse=True)
+        found = tuple(self.skeleton.stances[number] for number in distinct.tolist())
+        return Landings(ids, places.astype(np.int64), found)
 
     def postures(self) -> Iterator[Posture]:
         """Every posture that a reading can take, breadth first."""

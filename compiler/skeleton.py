@@ -2,7 +2,8 @@
 
 A *posture* is where a reading stands: its node, and the nodes of the watches under way. A
 *stance* is a set of postures, each certain or only possible: certain ones are reached whatever
-the registers hold. Stances are numbered as they are found; 0 is the empty one.
+the registers hold, and what repeats owe is the same in them. Stances are numbered as they are
+found; 0 is the empty one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from rulec.compiler import ops as m
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from rulec.compiler.machine import Edge, Machine
     from rulec.compiler.ops import Program
@@ -50,6 +51,7 @@ class Skeleton:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._owed = {owed.register for node in machine.nodes for owed in node.pending}
         self.stances: list[Stance] = [frozenset()]
         self._numbers: dict[Stance, int] = {frozenset(): 0}
         self._tables: dict[int, list[tuple[Edge, ...]]] = {}
@@ -178,8 +180,8 @@ class Skeleton:
 
     def _kills(self, op: m.Op) -> bool:
         match op:
-            case m.Count(_, most):
-                return most is not None
+            case m.Count(register, most):
+                return most is not None or register in self._owed
             case m.Begin(number):
                 field = self.machine.fields[number]
                 ruled = bool(field.rules) and field.kind in ("expr", "word")
@@ -198,20 +200,6 @@ class Skeleton:
     def certain(self, number: int) -> bool:
         """Whether some reading of a stance is reached whatever the registers hold."""
         return any(sure for _, sure in self.stances[number])
-
-    def cost(self, number: int, costs: Sequence[int]) -> int:
-        """The cheapest certain posture of a stance, by the `costs` of nodes; or -1.
-
-        Where nodes cost -1, registers decide.
-        """
-        known = [
-            costs[p.node] for p, sure in self.stances[number] if sure and costs[p.node] >= 0
-        ]
-        return min(known, default=-1)
-
-    def settled(self, number: int, costs: Sequence[int]) -> bool:
-        """Whether registers have no say in what a stance costs."""
-        return all(sure and costs[p.node] >= 0 for p, sure in self.stances[number])
 
 
 def _nodes(posture: Posture) -> Iterable[int]:

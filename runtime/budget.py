@@ -7,7 +7,6 @@ a machine without a vocabulary every byte is a token.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rulec.compiler import ops as m
@@ -45,13 +44,14 @@ class Budget:
         self._states: list[int] = costs.states.tolist()
         self._each: list[int] = costs.each.tolist()
         self._words = {(node, word): left for node, word, left in costs.words.tolist()}
+        self._within = {node for node, _ in self._words}
         self._ends = _ends(machine)
         self.ceiling = max(map(self._most, range(len(machine.nodes))))
 
     @property
     def start(self) -> int:
         """What a whole trace costs at most, whatever the values of the request."""
-        return self._at(self.machine.start, self.machine.initial)
+        return self.at(self.machine.start, self.machine.initial)
 
     @classmethod
     def of(cls, pack: Pack) -> Budget:
@@ -73,17 +73,6 @@ class Budget:
             return HOPELESS
         return max(states) + max(words, default=0) + owed
 
-    @cached_property
-    def plain(self) -> list[int]:
-        """The costs of the nodes at which registers have no say; -1 for the others."""
-        within = {node for node, _ in self._words}
-        return [
-            -1 if debts or node.lexical or number in within else self._at(number, ())
-            for number, (node, debts) in enumerate(
-                zip(self.machine.nodes, self._debts, strict=True)
-            )
-        ]
-
     def cost(self, config: Config) -> int:
         """Tokens that complete the trace."""
         return min(map(self._thread, config.threads), default=HOPELESS)
@@ -92,7 +81,7 @@ class Budget:
         node, lex = thread.node, thread.lex
         if isinstance(lex, Word) and lex.allowed is not None:
             return self._word(thread, lex.field, lex.allowed)
-        cost = self._at(node, thread.regs)
+        cost = self.at(node, thread.regs)
         if not self.machine.nodes[node].lexical:
             return cost
         phase = self.phases.get(node, "")
@@ -102,7 +91,16 @@ class Budget:
             return cost + _numeral(self.machine.fields[lex.field], phase, lex)  # type: ignore[arg-type]
         return cost
 
-    def _at(self, node: int, regs: Sequence[Any]) -> int:
+    def plain(self, node: int, start: int) -> bool:
+        """Whether all that counts at a node is known already at the `start` of a token.
+
+        A field under way counts bytes of its own, and what begins to owe wasn't there before.
+        """
+        known = {debt.register for debt in self._debts[start]}
+        begun = any(debt.register not in known for debt in self._debts[node])
+        return not (begun or self.machine.nodes[node].lexical or node in self._within)
+
+    def at(self, node: int, regs: Sequence[Any]) -> int:
         """What a node costs, a field under way left aside."""
         state, owed = self._first[node], 0
         for debt in self._debts[node]:
@@ -123,7 +121,7 @@ class Budget:
     def _word(self, thread: Thread, field: int, allowed: tuple[int, ...]) -> int:
         """The cheapest of the words that are allowed."""
         costs = [
-            self._words[thread.node, word] + self._at(self._ends[field, word], thread.regs)
+            self._words[thread.node, word] + self.at(self._ends[field, word], thread.regs)
             for word in allowed
             if (thread.node, word) in self._words
         ]

@@ -65,11 +65,11 @@ def candidates(row: Row, table: TokenTable, skeleton: Skeleton, posture: Posture
     return Candidates(
         digits=tuple(_groups(numeric)),
         fresh=tuple(_groups((t, text) for t, text in numeric if text[:1] != b"0")),
-        zero=tuple(_shared((t, text) for t, text in numeric if text == b"0")),
-        texts=tuple(_shared(rest)),
-        across=tuple(_shared((t, text) for t, text in rest if t not in within)),
+        zero=tuple(in_turn((t, text) for t, text in numeric if text == b"0")),
+        texts=tuple(in_turn(rest)),
+        across=tuple(in_turn((t, text) for t, text in rest if t not in within)),
         inside=np.array(sorted(within), np.int32),
-        every=tuple(_shared(texts)),
+        every=tuple(in_turn(texts)),
     )
 
 
@@ -93,7 +93,8 @@ def _groups(texts: Iterable[tuple[int, bytes]]) -> Iterator[Digits]:
         yield Digits(length, np.array(ids, np.int32), np.array(values, np.int64))
 
 
-def _shared(texts: Iterable[tuple[int, bytes]]) -> Iterator[Text]:
+def in_turn(texts: Iterable[tuple[int, bytes]]) -> Iterator[Text]:
+    """Tokens in the order of their bytes, each with what it shares with the one before."""
     before = b""
     for token, text in texts:
         common = 0

@@ -6,16 +6,16 @@ Its masks are those of the reference engine, bit for bit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rulec.compiler.fit import Fitter, Ids, Priced, Row, Words
+from rulec.compiler.fit import Fitter, Ids, Row, Words, in_byte_order
 from rulec.compiler.places import DIGITS
 from rulec.compiler.skeleton import Posture
 from rulec.runtime import stack
-from rulec.runtime.budget import Budget
-from rulec.runtime.candidates import Candidates, Text, candidates, set_bits
+from rulec.runtime.budget import HOPELESS, Budget
+from rulec.runtime.candidates import Candidates, Text, candidates, in_turn, set_bits
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.prefixes import prefixes
@@ -27,6 +27,8 @@ from rulec.runtime.stack import FRACTION, TAMEST, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from rulec.compiler.pack import Pack
 
@@ -49,7 +51,7 @@ class Host:
         self._fitter: Fitter | None = None
         self._rows = dict(pack.rows)
         self._candidates: dict[Posture, Candidates] = {}
-        self._costs: dict[Posture, Priced] = {}
+        self._landings: dict[Posture, _Landings] = {}
         self._kept: OrderedDict[Any, Words] = OrderedDict()
         self._reads: dict[int, list[tuple[int, ...]]] = {}
         self._plain: dict[int, int] = {}
@@ -188,9 +190,11 @@ class Host:
             quick = None
         ids, texts = ([], found.every) if quick is None else quick
         yield from ids
-        yield np.array(list(self._walked(thread, texts, at)), np.int32)
+        yield np.array([token for token, _ in self._walked(thread, texts, at)], np.int32)
 
-    def _walked(self, thread: Thread, texts: Iterable[Text], at: int) -> Iterator[int]:
+    def _walked(
+        self, thread: Thread, texts: Iterable[Text], at: int
+    ) -> Iterator[tuple[int, Config]]:
         """The tokens that live, each text from where it leaves the one before it."""
         path: list[Config] = [Config((thread,))]
         step = self.engine.step
@@ -207,7 +211,7 @@ class Host:
                 path.append(after)
             reached = len(path) - 1
             if reached == len(text):
-                yield token
+                yield token, path[-1]
 
     def _number(
         self, lex: Numeral, phase: str, found: Candidates
@@ -310,18 +314,51 @@ class Host:
 
     def _cheap(self, thread: Thread, at: int, limit: int) -> Iterator[Ids]:
         posture = posture_of(thread)
-        costs = self._costs.get(posture)
-        if costs is None:
-            costs = self._costs[posture] = self.fitter.costs(posture, self.budget.plain)
-        near = (costs.known >= 0) & (costs.known <= limit)
-        yield costs.ids[near]
-        unsure = costs.ids[~near & ~costs.settled]
+        found = self._landings.get(posture)
+        if found is None:
+            found = self._landings[posture] = self._landed(posture)
+        costs = [
+            min([self.budget.at(node, thread.regs) for node in nodes], default=HOPELESS)
+            for nodes in found.sure
+        ]
+        near = (np.array(costs, np.int64) <= limit)[found.places]
+        yield found.ids[near]
         allowed = np.unpackbits(self._bits(thread, at).view(np.uint8), bitorder="little")
-        config = Config((thread,))
-        for token in unsure[allowed[unsure] > 0].tolist():
-            after = self.engine.walk(config, self.pack.table.text(token), at)
-            if self.budget.cost(after) <= limit:
-                yield np.array([token], np.int32)
+        unsure = found.ids[found.settled :][~near[found.settled :]]
+        unsure = unsure[allowed[unsure] > 0]
+        texts = in_turn((token, self.pack.table.text(token)) for token in unsure.tolist())
+        walked = self._walked(thread, texts, at)
+        kept = [token for token, after in walked if self.budget.cost(after) <= limit]
+        yield np.array(kept, np.int32)
+
+    def _landed(self, posture: Posture) -> _Landings:
+        """Where tokens lead, as far as budgets can tell without walking them."""
+        ids, places, stances = self.fitter.landings(posture)
+        plain = self.budget.plain
+        sure = [
+            tuple(p.node for p, certain in stance if certain and plain(p.node, posture.node))
+            for stance in stances
+        ]
+        settled = np.array(
+            [len(nodes) == len(stances[n]) for n, nodes in enumerate(sure)], bool
+        )
+        place = np.zeros(self.pack.size, np.min_scalar_type(len(stances)))
+        place[ids] = places
+        first = ids[settled[places]]
+        ids = np.concatenate([first, in_byte_order(ids[~settled[places]], self.pack.table)])
+        return _Landings(ids, place[ids], sure, len(first))
+
+
+class _Landings(NamedTuple):
+    """Where tokens lead: token `ids[n]` surely to the nodes `sure[places[n]]`.
+
+    The first `settled` ones lead nowhere else; the others are in the order of their bytes.
+    """
+
+    ids: Ids
+    places: NDArray[Any]
+    sure: list[tuple[int, ...]]
+    settled: int
 
 
 def posture_of(thread: Thread) -> Posture:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -9,14 +11,24 @@ import numpy as np
 import pytest
 from brute import Brute, sure
 from hypothesis import given
-from rulesets import SEEDS, author, built, letters_of, many, seeded, vocabulary, ways
+from rulesets import (
+    SEEDS,
+    author,
+    built,
+    letters_of,
+    many,
+    random_walk,
+    seeded,
+    vocabulary,
+    ways,
+)
 
-from rulec.compiler import Machine, Pack, build, fit
+from rulec.compiler import Machine, Pack, Vocabulary, build, fit, load_vocabulary
 from rulec.compiler.pack import from_bytes
 from rulec.dsl import load
 from rulec.runtime import Session
 from rulec.runtime import inputs as given_inputs
-from rulec.runtime.budget import Budget
+from rulec.runtime.budget import Budget, shortest
 from rulec.runtime.host import Host
 from rulec.runtime.reference import Config, Reference
 
@@ -75,7 +87,17 @@ def machine_of(path: Path) -> Machine:
 
 
 def fitted(machine: Machine, r: Random) -> Pack:
-    return fit(machine, vocabulary(r, letters_of(machine), 250))
+    """The machine over a vocabulary with pieces of its own traces."""
+    words = vocabulary(r, letters_of(machine), 150)
+    engine, budget = Reference(machine), Budget(machine)
+    start = engine.start(given_inputs.registers(machine, None))
+    pieces: list[bytes] = []
+    if start.threads:
+        text = random_walk(engine, budget, start, r, r.choice([1, 30])).text
+        places = [r.randrange(len(text) + 1) for _ in range(60)]
+        pieces = [text[place : place + r.randint(2, 9)] for place in places]
+    tokens = (*words.tokens, *filter(None, pieces))
+    return fit(machine, Vocabulary(tokens, words.ends, max(words.size, len(tokens))))
 
 
 def check_nearer(budget: Budget, here: Config, after: list[Config], *, ends: bool) -> None:
@@ -200,3 +222,53 @@ def test_costs_are_kept_in_a_pack() -> None:
     assert np.array_equal(again.costs.states, pack.costs.states)
     assert np.array_equal(again.costs.each, pack.costs.each)
     assert np.array_equal(again.costs.words, pack.costs.words)
+
+
+def test_budgets_of_a_machine_and_of_a_pack() -> None:
+    machine = built('shape A { "Total: $" v: int in 0 .. 99 "\\n" } trace A')
+    assert machine is not None
+    singles = tuple(bytes((byte,)) for byte in range(256))
+    plain = fit(machine, Vocabulary((*singles, None), (256,), 257))
+    better = fit(machine, Vocabulary((*singles, None, b"Total", b": $", b"otal:"), (256,), 260))
+    assert shortest(machine) == shortest(plain) == 8 + 1 + 1 + 1
+    assert shortest(better) == 2 + 1 + 1 + 1
+
+
+@seeded(15, 3_000)
+@given(SEEDS)
+def test_sessions_end_with_the_last_token_of_the_least_budget(seed: int) -> None:
+    r = Random(seed)
+    machine = built(author(r))
+    if machine is None or not sure(machine):
+        return
+    if all(rule.tier != "commit" for rule in machine.rules):
+        pack = fitted(machine, r)
+        end_by(pack, Host(pack), r)
+
+
+# --- real tokenizers ---
+
+
+def tokenizers() -> list[Path]:
+    """Those of `RULEC_TOKENIZERS`, that of the demo, and one that comes with a package."""
+    named = [Path(part) for part in os.environ.get("RULEC_TOKENIZERS", "").split(":") if part]
+    named.append(Path(__file__).parent.parent / ".demo" / "smollm2")
+    spec = find_spec("mistral_common")
+    folders = (spec and spec.submodule_search_locations) or ()
+    file = "mistral_instruct_tokenizer_240323.model.v3"
+    named += [Path(folder) / "data" / file for folder in folders]
+    return [path for path in named if path.exists()]
+
+
+@pytest.mark.parametrize("path", tokenizers(), ids=lambda path: path.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_on_real_tokenizers(path: Path, example: Path) -> None:
+    words = load_vocabulary(path)
+    if not words.ends:
+        words = words.with_size(words.size + 1).with_ends([words.size])
+    machine = machine_of(example)
+    pack = fit(machine, words)
+    assert shortest(pack) <= shortest(machine)
+    host = Host(pack)
+    for seed in range(many(2, 40)):
+        end_by(pack, host, Random(seed))
