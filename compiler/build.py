@@ -152,7 +152,8 @@ class Builder:
             case checked.Pattern(regex):
                 return self._pattern(regex_dfa(regex), then)
             case checked.Cut():
-                return self._through((Cut(self._watch or 0),), then)
+                guard = self._guarded(into, element, 0)
+                return self._through((Cut(self._watch or 0), *guard), then)
             case checked.Slot():
                 return self._slot(element, into, then)
             case checked.Sequence(parts):

@@ -169,7 +169,11 @@ class Projection:
     def element(self, element: checked.Element, into: Instance, after: Formula) -> Formula:
         """What must hold before an element, given what must hold behind it."""
         match element:
-            case checked.Literal() | checked.Pattern() | checked.Cut():
+            case checked.Literal() | checked.Pattern():
+                return after
+            case checked.Cut():
+                # Before its cut a watch enforces nothing, so all must be asked for here.
+                self.ways[id(into), id(element), 0] = after
                 return after
             case checked.Slot():
                 return self._slot(element, into, after)
@@ -200,19 +204,24 @@ class Projection:
             behind = after
             for gone in sorted(everything - own):
                 behind = self._put(behind, PRESENT + self.plan.fields[gone].register, 0)
-            behind = self._unwritten(behind, [o for o in options if o is not option], into)
+            behind = self._unwritten(behind, option, options, into)
             found.append(behind if option is None else self.element(option, into, behind))
         before = self.joined(found)
         self.decide("branch", element, into, before, found)
         return before
 
     def _unwritten(
-        self, formula: Formula, options: Iterable[checked.Element | None], into: Instance
+        self,
+        formula: Formula,
+        chosen: checked.Element | None,
+        options: Iterable[checked.Element | None],
+        into: Instance,
     ) -> Formula:
-        """Lists that stand in other branches stay empty."""
+        """Lists that stand in other branches only stay empty."""
+        own = () if chosen is None else lists_in(chosen, into)
         for option in options:
-            if option is not None:
-                for list_ in lists_in(option, into):
+            for list_ in () if option is None else lists_in(option, into):
+                if list_ not in own:
                     formula = self.emptied(formula, list_)
         return formula
 
