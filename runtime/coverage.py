@@ -121,7 +121,7 @@ class _Walk:
             self._counts.owed[thread.debt, "violate"] += 1
             self._broken.add("violate")
         if thread.lex is not None and not isinstance(thread.lex, Closed):
-            self._covered.field(thread.lex.field, -1, thread.lex.start, at)
+            self._covered.unfinished(thread.lex.start, at)
         for frame in self._frames:
             if self._prose(frame.part):
                 self._covered.prose(frame.start, at)

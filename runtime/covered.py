@@ -136,6 +136,10 @@ class Covered:
             if any(rule in self._settled for rule in self._places.readers[field]):
                 self._fill(self._last)
 
+    def unfinished(self, start: int, end: int) -> None:
+        """A field has begun and does not end."""
+        self.kinds[start:end] = bytes((FIELD,)) * (end - start)
+
     def lengthened(self, field: int, end: int) -> None:
         """The field that ended last goes on to `end` with a sign behind its number."""
         last = self._last
