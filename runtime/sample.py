@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from rulec.runtime import inputs as given
+from rulec.runtime.inputs import BadInput
 from rulec.runtime.reference import Config, Reference, Thread
 from rulec.runtime.verdicts import in_order
 from rulec.runtime.verify import Verifier
@@ -37,6 +38,8 @@ class Sampler:
         """The trace of a seed. Raises `BadInput` and `NoSample`."""
         chance = Random(seed)
         start = self._engine.start(given.registers(self.machine, inputs))
+        if not start.threads:
+            raise BadInput("with these values no trace can keep the rules")
         for attempt in range(ATTEMPTS):
             trace = self._walk(start, chance, LONGEST >> min(attempt // 8, 8))
             if trace is not None and self._verify(trace, inputs).verdict == "pass":
