@@ -116,9 +116,10 @@ def _of_field(names: Names, decision: Decision) -> Iterator[Claim]:
 
 
 def _of_ways(decision: Decision) -> Iterator[Claim]:
-    yield Claim(decision.name, decision.before, decision.ways)
+    known = _cell(decision.known)
+    yield Claim(decision.name, conjoined(decision.before, known), decision.ways)
     for way in decision.ways:
-        yield Claim(decision.name, way, (decision.before,))
+        yield Claim(decision.name, conjoined(way, known), (decision.before,))
 
 
 def _cell(cell: Cell) -> Formula:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from math import gcd
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from rulec.compiler.polynomial import Poly, number
 
@@ -72,6 +72,13 @@ class Quotient:
         """What makes it that."""
         rest = self.top - self.bottom * Poly(((1, (self.name,)),))
         return Atom("ge", rest), Atom("ge", self.bottom - number(1) - rest)
+
+
+class Control(NamedTuple):
+    """What counts demand of each way on, and what they promise."""
+
+    ways: tuple[Cell, ...]
+    known: Cell
 
 
 class Unfit(Exception):

@@ -14,6 +14,7 @@ from rulec.compiler.conditions import (
     PRESENT,
     Atom,
     Cell,
+    Control,
     Formula,
     Unfit,
     conjoined,
@@ -61,9 +62,18 @@ class Loop:
     @property
     def room(self) -> Cell:
         """One more item may come."""
-        if self.count < 0 or self.element.high is None:
+        return self._below(1)
+
+    @property
+    def control(self) -> Control:
+        """What the counts demand and promise: there are never more items than there may be."""
+        return Control((self.enough, self.room), self._below(0))
+
+    def _below(self, margin: int) -> Cell:
+        high = self.element.high
+        if self.count < 0 or high is None:
             return ()
-        return (Atom("ge", number(self.element.high - 1) - variable(self.count)),)
+        return (Atom("ge", number(high - margin) - variable(self.count)),)
 
 
 def repeated(
@@ -90,8 +100,7 @@ def repeated(
     else:
         reason = "what its items leave to those behind them is found by no few steps"
         raise Unfit(reason, rules_of(here, more))
-    controls = (loop.enough, loop.room)
-    projection.decide("item", element, into, here, [after, more], controls)
+    projection.decide("item", element, into, here, [after, more], loop.control)
     first = here
     for list_ in lists_in(element, into):
         first = projection.emptied(first, list_)

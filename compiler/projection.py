@@ -20,6 +20,7 @@ from rulec.compiler.conditions import (
     PRESENT,
     TRUE,
     Cell,
+    Control,
     Formula,
     Unfit,
     conjoined,
@@ -54,7 +55,7 @@ class Decision:
     """One choice: what must hold before it, and what must hold of each way on.
 
     `kind` is "field", "branch" or "item"; a field has one way, over `register` too. `name` is
-    that of the field, of the shape that has the branches, or of the list.
+    that of the field, of the shape that has the branches, or of the list. `known` always holds.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Decision:
     ways: tuple[Formula, ...]
     register: int = -1
     element: checked.Element | None = None
+    known: Cell = ()
 
 
 @dataclass(slots=True)
@@ -245,23 +247,25 @@ class Projection:
         into: Instance,
         before: Formula,
         ways: list[Formula],
-        controls: tuple[Cell, ...] = (),
+        control: Control | None = None,
     ) -> None:
         """Note a choice; a way is tested for what the formula before it doesn't tell.
 
-        `controls` are what the machine's own counts demand of each way.
+        `control` is what the machine's own counts demand and promise.
         """
         for place, way in enumerate(ways):
             own = tuple(block for block in way if block not in before)
             self.ways[id(into), id(element), place] = own
-        if controls:
-            ways = [within(way, cell) for way, cell in zip(ways, controls, strict=True)]
+        known = () if control is None else control.known
+        if control is not None:
+            ways = [within(way, cell) for way, cell in zip(ways, control.ways, strict=True)]
         where = (id(into), id(element), -1)
         name = into.path
         for list_ in lists_in(element, into) if kind == "item" else ():
             name = self.plan.lists[list_].name
             break
-        self.decisions[where] = Decision(kind, name, before, tuple(ways), element=element)
+        made = Decision(kind, name, before, tuple(ways), element=element, known=known)
+        self.decisions[where] = made
 
     def joined(self, formulas: list[Formula]) -> Formula:
         """One of the formulas. Raises `Unfit`."""
