@@ -19,22 +19,25 @@ if TYPE_CHECKING:
 
     from rulec.compiler.lexicon import Lexicon
     from rulec.compiler.machine import Edge, Exit, Machine
-    from rulec.compiler.ops import Program
+    from rulec.compiler.ops import Op, Program
 
 _HARMLESS = (
+    m.Reset,
+    m.Count,
     m.Absent,
     m.ItemOpen,
     m.ItemClose,
     m.ListClose,
     m.Check,
-    m.Take,
-    m.EndText,
     m.Owe,
     m.Cut,
     m.Letter,
     m.Enclosed,
 )
+"""Ops that never die and narrow nothing, where what they count isn't owed."""
+
 _UNLIKELY = 1 << 16
+"""More tokens than any word takes: that of one which can't be written."""
 
 
 class Way(NamedTuple):
@@ -235,21 +238,21 @@ class Ways:
     def _through(self, ops: Program) -> bool:
         """Whether a program leaves costs as they are, so that a token may pass it."""
         does = effect(ops)
-        if (does.begun | does.counted) & self._owed.least.keys():
-            return False
-        for op in ops:
-            match op:
-                case m.Reset() | m.Count():
-                    pass  # nothing is owed by their registers
-                case m.Begin(field) | m.EndWord(field):
-                    if self.machine.fields[field].kind not in ("text", "word"):
-                        return False
-                    if self._ruled(field):
-                        return False
-                case _:
-                    if not isinstance(op, _HARMLESS):
-                        return False
-        return True
+        counts = (does.begun | does.counted) & self._owed.least.keys()
+        return not counts and all(map(self._mild, ops))
+
+    def _mild(self, op: Op) -> bool:
+        """Whether an op never dies and narrows nothing behind it."""
+        match op:
+            case m.Take(room):
+                return room == 0
+            case m.EndText(_, differs):
+                return not differs
+            case m.Begin(field) | m.EndWord(field):
+                kind = self.machine.fields[field].kind
+                return kind == "text" or (kind == "word" and not self._ruled(field))
+            case _:
+                return isinstance(op, _HARMLESS)
 
     # --- watches ---
 

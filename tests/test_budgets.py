@@ -74,6 +74,10 @@ ODD = {
     "a number of items": (
         'shape A { xs: int in 1 .. 9 {1..5 sep ","} ";" rule r: count(xs) >= 3 } trace A'
     ),
+    "texts that differ": (
+        'shape L { t: text /[ab]{3}/ "; " } shape A { l: L{3..5} "." rule r: distinct(l.t) } '
+        "trace A"
+    ),
     "texts": 'shape A { "id " t: text /[A-Z]{3}-[0-9]{4}/ "\\n" u: text /a|bc*/ "." } trace A',
 }
 
