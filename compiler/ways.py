@@ -128,7 +128,7 @@ class Ways:
         tokens = max(lengths) if self._steered(fields[0]) else min(lengths)
         if tokens < _UNLIKELY:
             for target in {word.target for word in words}:
-                yield Way(node, target, tokens)
+                yield Way(node, target, tokens, (), guarded)
 
     def _weight(self, node: int, way: Exit) -> int:
         """What a field costs at most: more than the ways behind the node that it begins at."""
@@ -262,6 +262,7 @@ class Ways:
         found = 0
         seen: set[int] = set()
         queue = [watch.entry for watch in self.machine.watches]
+        cuts = self._before_cuts()
         while queue:
             node = queue.pop()
             if node in seen:
@@ -269,18 +270,28 @@ class Ways:
             seen.add(node)
             queue += [way.target for way in self.machine.nodes[node].exits]
             for edge in self.machine.nodes[node].edges:
-                if self._cuts(edge.target):
+                if edge.target in cuts:
                     found |= edge.bytes
                 else:
                     queue.append(edge.target)
         return found
 
-    def _cuts(self, node: int) -> bool:
-        """Whether exits lead past a cut."""
-        return any(
-            any(isinstance(op, m.Cut) for op in way.ops) or self._cuts(way.target)
-            for way in self.machine.nodes[node].exits
-        )
+    def _before_cuts(self) -> set[int]:
+        """The nodes from which exits lead past a cut."""
+        into: dict[int, list[int]] = {}
+        queue: list[int] = []
+        for number, node in enumerate(self.machine.nodes):
+            for way in node.exits:
+                into.setdefault(way.target, []).append(number)
+                if any(isinstance(op, m.Cut) for op in way.ops):
+                    queue.append(number)
+        found: set[int] = set()
+        while queue:
+            here = queue.pop()
+            if here not in found:
+                found.add(here)
+                queue += into.get(here, [])
+        return found
 
 
 def _likely(values: int) -> int:

@@ -44,7 +44,9 @@ class Budget:
         self._states: list[int] = costs.states.tolist()
         self._each: list[int] = costs.each.tolist()
         self._words = {(node, word): left for node, word, left in costs.words.tolist()}
-        self._within = {node for node, _ in self._words}
+        self._within: dict[int, int] = {}
+        for (node, _), left in self._words.items():
+            self._within[node] = max(left, self._within.get(node, 0))
         self._ends = _ends(machine)
         self.ceiling = max(map(self._most, range(len(machine.nodes))))
 
@@ -67,11 +69,10 @@ class Budget:
             owed += debt.least * (1 if debt.prose else self._each[debt.register])
         if node.lexical:
             owed += max(LONGEST, LONGEST_EXPRESSION)
-        words = [left for (at, _), left in self._words.items() if at == number]
         states = self._states[self._first[number] : self._first[number + 1]]
         if node.cost is not None and min(states) < 0:
             return HOPELESS
-        return max(states) + max(words, default=0) + owed
+        return max(states) + self._within.get(number, 0) + owed
 
     def cost(self, config: Config) -> int:
         """Tokens that complete the trace."""
