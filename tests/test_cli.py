@@ -16,6 +16,7 @@ import rulec
 from rulec.cli import app
 from rulec.cli import traces as trace_files
 from rulec.compiler import load_pack, load_vocabulary
+from rulec.runtime.budget import shortest
 
 RECEIPT = '''\
 # What a receipt says.
@@ -369,6 +370,9 @@ def test_compile_writes_a_pack(receipt, ranks, tmp_path):
     assert shown.exit_code == 0
     assert "ends 257 259" in shown.stdout
     assert f"rules {loaded.digest}" in shown.stdout
+    told = run("compile", receipt, *options, "-o", pack)
+    assert f"a trace is sure to fit {shortest(loaded)}" in " ".join(told.stderr.split())
+    assert record["shortest"] == shortest(loaded)
 
 
 def test_compile_says_what_is_missing(receipt, mistaken, ranks, tmp_path):
