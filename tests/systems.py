@@ -119,6 +119,21 @@ def _records(r: Random, name: str) -> Part:
     return Part(declared, [f"[{t}]" for t in texts], records=[(name, "p", "q")], shapes=shapes)
 
 
+def _nested(r: Random, name: str) -> Part:
+    """A list of lists: its numbers count as those of one list."""
+    shape = f"N{name}"
+    values = [str(n) for n in range(r.randint(0, 1), 3)]
+    most, high = r.randint(1, 2), r.randint(1, 2)
+    inner = [",".join(some) for n in range(1, most + 1) for some in product(values, repeat=n)]
+    shapes = f'shape {shape} {{ "(" ns: int in {values[0]} .. {values[-1]}{{1..{most} sep ","}} ")" }}\n'
+    items = [f"({text})" for text in inner]
+    texts = [
+        "".join(some) for count in range(high + 1) for some in product(items, repeat=count)
+    ]
+    declared = f'"[" {name}: {shape}{{0..{high}}} "]"'
+    return Part(declared, [f"[{t}]" for t in texts], lists=[f"{name}.ns"], shapes=shapes)
+
+
 class Author:
     """Writes one system."""
 
@@ -151,7 +166,7 @@ class Author:
 
     def _part(self, name: str) -> Part:
         r = self.r
-        kind = r.choices(range(6), [8, 1.5, 1.5, 1, 2, 2])[0]
+        kind = r.choices(range(7), [8, 1.5, 1.5, 1, 2, 2, 1])[0]
         match kind:
             case 0:
                 return _scalar(r, name)
@@ -163,8 +178,10 @@ class Author:
                 return _either(r, name, name + "x")
             case 4:
                 return _list(r, name)
-            case _:
+            case 5:
                 return _records(r, name)
+            case _:
+                return _nested(r, name)
 
     # --- rules ---
 
@@ -204,6 +221,11 @@ class Author:
                 f"round_even({a} / 2)",
                 f"(if {a} < {b} then {c} else {a})",
                 f"{a} / {abs(k)}",
+                f"{a} / {b}",
+                f"{a} // {b}",
+                f"ceil({a} * 0.7)",
+                f"round({a} * 0.25, 1)",
+                f"({a} + {b}) % 4",
             ]
         )
 
