@@ -125,7 +125,8 @@ def _nested(r: Random, name: str) -> Part:
     values = [str(n) for n in range(r.randint(0, 1), 3)]
     most, high = r.randint(1, 2), r.randint(1, 2)
     inner = [",".join(some) for n in range(1, most + 1) for some in product(values, repeat=n)]
-    shapes = f'shape {shape} {{ "(" ns: int in {values[0]} .. {values[-1]}{{1..{most} sep ","}} ")" }}\n'
+    each = f"int in {values[0]} .. {values[-1]}"
+    shapes = f'shape {shape} {{ "(" ns: {each}{{1..{most} sep ","}} ")" }}\n'
     items = [f"({text})" for text in inner]
     texts = [
         "".join(some) for count in range(high + 1) for some in product(items, repeat=count)
