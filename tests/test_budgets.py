@@ -163,7 +163,7 @@ def end_by(pack: Pack, host: Host, r: Random) -> None:
     assert session.verdict().verdict == "pass"
 
 
-@seeded(25, 5_000)
+@seeded(12, 5_000)
 @given(SEEDS)
 def test_a_byte_leads_nearer_to_the_end(seed: int) -> None:
     r = Random(seed)
@@ -173,7 +173,7 @@ def test_a_byte_leads_nearer_to_the_end(seed: int) -> None:
             check_bytes(machine, r, 40)
 
 
-@seeded(20, 5_000)
+@seeded(10, 5_000)
 @given(SEEDS)
 def test_a_token_leads_nearer_to_the_end(seed: int) -> None:
     r = Random(seed)
@@ -238,7 +238,7 @@ def test_budgets_of_a_machine_and_of_a_pack() -> None:
     assert shortest(better) == 2 + 1 + 1 + 1
 
 
-@seeded(15, 3_000)
+@seeded(10, 3_000)
 @given(SEEDS)
 def test_sessions_end_with_the_last_token_of_the_least_budget(seed: int) -> None:
     r = Random(seed)
