@@ -60,7 +60,10 @@ def _ascii(values: frozenset[int]) -> Iterator[str]:
 
 def _spelled(values: Iterable[int]) -> Iterator[str]:
     for low, high in _runs(sorted(values)):
-        yield quoted(chr(low)) if low == high else f"{quoted(chr(low))} to {quoted(chr(high))}"
+        if high - low > 1:
+            yield f"{quoted(chr(low))} to {quoted(chr(high))}"
+        else:
+            yield from (quoted(chr(value)) for value in range(low, high + 1))
 
 
 def _runs(values: Iterable[int]) -> Iterator[tuple[int, int]]:
