@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from rulec.runtime.narrowing import Demand
     from rulec.runtime.tokens import NextTokens
 
-WIDEST = 100
-"""Columns of a line of the trace that are shown."""
+WIDEST = 56
+"""Characters of the trace that are shown before the place, and `AHEAD` those behind it."""
+
+AHEAD = 18
 
 BAD = "bold red"
 MOST_READINGS = 8
@@ -101,7 +103,7 @@ def _excerpt(view: View, console: Console) -> None:
     if len(before) > WIDEST:
         before = "…" + before[-WIDEST:]
     text = Text("  > ", style="dim") + Text(before)
-    text.append(after[:WIDEST], style="dim")
+    text.append(after[:AHEAD], style="dim")
     console.print(text)
     console.print(Text("    " + " " * cell_len(before) + "^", style="bold"))
 
