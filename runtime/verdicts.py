@@ -208,8 +208,10 @@ def _run(field: Field, run: Run, digits: int) -> str:
     low, high = show(field, run.low, digits), show(field, run.high, digits)
     if run.low == run.high:
         return low
-    step = f" in steps of {show(field, run.step, digits)}" if run.step > 1 else ""
-    return f"{low} to {high}{step}"
+    if run.step == 1:
+        return f"{low} to {high}"
+    step = f"{run.step} days" if field.kind == "date" else show(field, run.step, digits)
+    return f"{low} to {high} in steps of {step}"
 
 
 def show(field: Field, units: int, digits: int) -> str:

@@ -101,3 +101,12 @@ def test_days_between_dates(seed: int) -> None:
         if (shown - count) % 7:
             want.add("weekday")
         assert broken == want
+
+
+def test_a_weekday_is_told_in_days() -> None:
+    machine = built(
+        'shape A { d: date in "2024-01-01" .. "2024-12-31" rule monday: d % 7 == 1 }\ntrace A'
+    )
+    assert machine is not None
+    (claim,) = Verifier(machine)(b"2024-01-09").claims
+    assert claim.expected == "2024-01-01 to 2024-12-30 in steps of 7 days"
