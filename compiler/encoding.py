@@ -46,6 +46,8 @@ class Encoder:
         self._texts: dict[str, int] = {}
         self._variables: dict[int, Expr] = {}
         self._over = Arithmetic(z3, context)
+        self._truths: dict[int, Truth] = {}
+        self._seen: list[Term] = []  # so that no other term gets the identity of one
         self.demands: list[Expr] = []
 
     @property
@@ -103,6 +105,13 @@ class Encoder:
 
     def truth(self, term: Term) -> Truth:
         """When a condition is true, and when false."""
+        made = self._truths.get(id(term))
+        if made is None:
+            made = self._truths[id(term)] = self._truth(term)
+            self._seen.append(term)
+        return made
+
+    def _truth(self, term: Term) -> Truth:
         match term:
             case terms.Const(bool() as value):
                 return self._over.plain(value)
@@ -118,11 +127,12 @@ class Encoder:
             case terms.Near():
                 return self._near(term)
             case terms.Negated(inner):
-                return self.truth(inner).turned()
+                return self._over.turned(self.truth(inner))
             case terms.Every(inner):
                 return self._over.every([self.truth(part) for part in inner])
             case terms.Some(inner):
-                return self._over.every([self.truth(part).turned() for part in inner]).turned()
+                parts = [self._over.turned(self.truth(part)) for part in inner]
+                return self._over.turned(self._over.every(parts))
             case terms.Either(test, yes, no):
                 return self._over.either(*map(self.truth, (test, yes, no)))
             case _:
@@ -134,8 +144,8 @@ class Encoder:
             raise TypeError(f"`{term.relation}` between values of kind {kind}")
         if kind == "truth":
             left, right = self.truth(term.left), self.truth(term.right)
-            same = self._over.either(left, right, right.turned())
-            return same if term.relation == "==" else same.turned()
+            same = self._over.either(left, right, self._over.turned(right))
+            return same if term.relation == "==" else self._over.turned(same)
         if kind == "text":
             texts = self._word(term.left), self._word(term.right)
             given = texts[0].given + texts[1].given
@@ -155,9 +165,10 @@ class Encoder:
         z3 = self._z3
         self.demands += [shown >= 0, shown <= MOST_DIGITS]
         parts = [self._within(away, digits) for digits in range(MOST_DIGITS + 1)]
+        false = [self._over.false(part) for part in parts]
         return Truth(
             z3.Or(*(z3.And(shown == n, part.true) for n, part in enumerate(parts))),
-            z3.Or(*(z3.And(shown == n, part.false) for n, part in enumerate(parts))),
+            z3.Or(*(z3.And(shown == n, part) for n, part in enumerate(false))),
             all(part.total for part in parts),
         )
 

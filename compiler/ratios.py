@@ -37,16 +37,12 @@ class Ratio:
 class Truth:
     """When a condition is true and when false; neither where it has no value.
 
-    A `total` one always has a value.
+    A `total` one always has a value: it is false where it is not true.
     """
 
     true: Expr
     false: Expr
     total: bool = False
-
-    def turned(self) -> Truth:
-        """Its negation."""
-        return Truth(self.false, self.true, self.total)
 
 
 class Arithmetic:
@@ -59,13 +55,23 @@ class Arithmetic:
 
     # --- conditions ---
 
+    def turned(self, held: Truth) -> Truth:
+        """The negation of a condition."""
+        if held.total:
+            return Truth(self._z3.Not(held.true), None, total=True)
+        return Truth(held.false, held.true)
+
+    def false(self, held: Truth) -> Expr:
+        """When a condition is false."""
+        return self._z3.Not(held.true) if held.total else held.false
+
     def plain(self, held: Expr, given: Sequence[Expr] = ()) -> Truth:
         """A condition that has a value where all of `given` hold."""
         z3 = self._z3
         if isinstance(held, bool):
             held = z3.BoolVal(held, self._context)
         if not given:
-            return Truth(held, z3.Not(held), total=True)
+            return Truth(held, None, total=True)
         return Truth(z3.And(*given, held), z3.And(*given, z3.Not(held)))
 
     def every(self, parts: Sequence[Truth]) -> Truth:
@@ -76,7 +82,7 @@ class Arithmetic:
         if all(part.total for part in parts):
             return self.plain(z3.And(true, *(part.true for part in parts)))
         for part in parts:
-            false = z3.Or(false, z3.And(true, part.false))
+            false = z3.Or(false, z3.And(true, self.false(part)))
             true = z3.And(true, part.true)
         return Truth(true, false)
 
@@ -85,9 +91,10 @@ class Arithmetic:
         z3 = self._z3
         if test.total and yes.total and no.total:
             return self.plain(z3.If(test.true, yes.true, no.true, self._context))
+        otherwise = self.false(test)
         return Truth(
-            z3.Or(z3.And(test.true, yes.true), z3.And(test.false, no.true)),
-            z3.Or(z3.And(test.true, yes.false), z3.And(test.false, no.false)),
+            z3.Or(z3.And(test.true, yes.true), z3.And(otherwise, no.true)),
+            z3.Or(z3.And(test.true, self.false(yes)), z3.And(otherwise, self.false(no))),
         )
 
     def compared(self, relation: str, left: Ratio, right: Ratio) -> Truth:
@@ -163,7 +170,7 @@ class Arithmetic:
         (one, other), bottom, under = _common(yes, no)
         given: tuple[Expr, ...] = ()
         if yes.given or no.given or not test.total:
-            left, right = z3.And(test.true, *yes.given), z3.And(test.false, *no.given)
+            left, right = z3.And(test.true, *yes.given), z3.And(self.false(test), *no.given)
             given = (z3.Or(left, right),)
         return Ratio(z3.If(test.true, one, other, self._context), bottom, under, given)
 
