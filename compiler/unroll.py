@@ -1,0 +1,263 @@
+"""One tree of a trace laid out: its text with gaps, and what its rules say of what fills them.
+
+Every field that is written is a variable of its own. Rules, lists and what is absent are worked
+out as the machine does it, in the order of the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+from typing_extensions import assert_never
+
+from rulec.compiler import terms
+from rulec.compiler.outcomes import undefined
+from rulec.compiler.places import Instance, Listed, Place, Scalar
+from rulec.compiler.symbolic import FALSE, ZERO, Held, Registers, Valuer, folded
+from rulec.compiler.trees import Tree, place_of
+from rulec.dsl import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rulec.compiler.plan import Plan
+    from rulec.dsl.regex import Regex
+
+MOST_FIELDS = 400
+"""Fields that a trace may have to be looked at."""
+
+UNDEFINED = terms.Binary("/", terms.Const(Fraction(1)), ZERO)
+"""What an expression without a value is."""
+
+
+class TooLong(Exception):
+    """The trace has more fields than are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Text as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Any match of an unnamed pattern."""
+
+    regex: Regex
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A field: `value` and `digits` are its variables, `broken` that it has no value.
+
+    An `inner` expression begins a watch and holds an operator.
+    """
+
+    field: int
+    value: int
+    digits: int
+    broken: bool = False
+    inner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Prose without an equation."""
+
+    field: int
+
+
+Piece: TypeAlias = Plain | Match | Gap | Prose
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A rule, by its index, on one place."""
+
+    rule: int
+    held: Held
+
+
+@dataclass
+class Unrolled:
+    """A tree laid out: `equations` are the watches in its prose.
+
+    `doubtful` tells that where a term lacks a value may not be told exactly.
+    """
+
+    pieces: list[Piece] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    parameters: dict[str, int] = field(default_factory=dict)
+    equations: int = 0
+    doubtful: bool = False
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The fields, in the order of the text."""
+        return [piece for piece in self.pieces if isinstance(piece, Gap)]
+
+
+def unroll(
+    plan: Plan,
+    tree: Tree,
+    place: Instance | None = None,
+    names: Sequence[str] | None = None,
+    given: Mapping[str, terms.Const] | None = None,
+) -> Unrolled:
+    """Lay out a tree of the whole trace, or of one place in it.
+
+    The first variables are the parameters in the order of `names`, which may hold others than
+    the plan's; those in `given` are constants. Raises `TooLong`.
+    """
+    order = sorted(plan.layout.parameters) if names is None else names
+    made = _Unroller(plan, len(order))
+    for number, name in enumerate(order):
+        if name in plan.layout.parameters:
+            made.parameter(name, number, (given or {}).get(name))
+    made.open(place or plan.root, tree)
+    return made.found
+
+
+class _Unroller:
+    """Walks a tree with the registers as they stand."""
+
+    def __init__(self, plan: Plan, first: int) -> None:
+        self.found = Unrolled()
+        self._plan = plan
+        self._lists = plan.layout.lists
+        self._regs: dict[int, Held] = {}
+        self._items: dict[int, list[Held]] = {}
+        self._late: dict[int, list[Registers]] = {}
+        self._valuer = Valuer(self._fetch)
+        self._next = first
+        self._uncut: bool = False
+
+    def parameter(self, name: str, number: int, given: terms.Const | None) -> None:
+        held = given or terms.Read(number)
+        if given is None:
+            self.found.parameters[name] = number
+        self._regs[self._plan.layout.parameters[name].register] = Held(held)
+
+    # --- folds ---
+
+    def _fetch(self, number: int, regs: Registers) -> Held:
+        fold = self._plan.folds[number]
+        items = self._items.get(number, [])
+        if fold.late:
+            snapshots = self._late.get(number, [])
+            items = [self._valuer.held(fold.body, {**regs, **held}) for held in snapshots]
+        if fold.function not in ("sum", "count", "min", "max"):
+            # What comes first, a division by zero or what settles the list, is not followed.
+            self._doubt(any(undefined(item.term) != FALSE for item in items))
+        return folded(fold.function, items)
+
+    def _gather(self, number: int) -> None:
+        """Take the item that has just been written into the folds of its list."""
+        own = set(self._lists[number].registers)
+        values: dict[int, Held] = {}
+        for index, fold in enumerate(self._plan.folds):
+            if fold.list != number:
+                continue
+            if fold.late:
+                snapshot = {r: held for r, held in self._regs.items() if r in own}
+                self._late.setdefault(index, []).append(snapshot)
+            else:
+                values[index] = self._valuer.held(fold.body, self._regs)
+        for index, held in values.items():
+            self._items.setdefault(index, []).append(held)
+
+    def _doubt(self, doubtful: bool) -> None:
+        self.found.doubtful = self.found.doubtful or doubtful
+
+    # --- shapes ---
+
+    def open(self, place: Instance, tree: Tree) -> None:
+        """One place of a shape, and its rules behind it."""
+        own = range(place.first, place.end)
+        self._forget(own)
+        for number, fold in enumerate(self._plan.folds):
+            if self._lists[fold.outer].count in own:
+                self._items.pop(number, None)
+                self._late.pop(number, None)
+        self._walk(place.shape.body, tree, place)
+        for rule in self._plan.rules_of(place):
+            held = self._valuer.held(self._plan.rules[rule].term, self._regs)
+            self._doubt(undefined(held.absent) != FALSE)
+            self.found.claims.append(Claim(rule, held))
+
+    def _forget(self, registers: range | tuple[int, ...]) -> None:
+        for register in registers:
+            self._regs.pop(register, None)
+
+    def _walk(self, element: checked.Element, tree: Tree, into: Instance) -> None:
+        match element:
+            case checked.Sequence(parts):
+                for part, inner in zip(parts, tree.parts, strict=True):
+                    self._walk(part, inner, into)
+            case checked.Choice(options):
+                self._walk(options[tree.choice], tree.parts[0], into)
+            case checked.Optional(body):
+                if tree.choice:
+                    self._walk(body, tree.parts[0], into)
+            case checked.Repeat(body, separator=separator):
+                for number, inner in enumerate(tree.parts):
+                    if number and separator:
+                        self.found.pieces.append(Plain(separator))
+                    self._walk(body, inner, into)
+            case checked.Slot():
+                self._slot(place_of(element, into), tree)
+            case _:
+                self._text(element)
+
+    def _text(self, element: checked.Literal | checked.Pattern | checked.Cut) -> None:
+        match element:
+            case checked.Literal(text):
+                self.found.pieces.append(Plain(text))
+            case checked.Pattern(regex):
+                self.found.pieces.append(Match(regex))
+            case checked.Cut():
+                self._uncut = False
+            case _:
+                assert_never(element)
+
+    def _slot(self, place: Place | None, tree: Tree) -> None:
+        match place:
+            case Instance():
+                self.open(place, tree.parts[0])
+            case Scalar():
+                self._field(place, tree)
+            case Listed(number, item):
+                self._forget(self._lists[number].registers)
+                self._slot(item, tree)
+                self._gather(number)
+            case _:
+                raise TypeError("a tree never comes to a place beyond its depth")
+
+    def _field(self, place: Scalar, tree: Tree) -> None:
+        spec = self._plan.fields[place.field]
+        if spec.kind == "prose":
+            self._prose(place.field, tree)
+            return
+        value, digits = self._next, self._next + 1
+        self._next += 2
+        if self._next > 2 * MOST_FIELDS:
+            raise TooLong
+        broken = spec.kind == "expr" and tree.choice == 1
+        self._regs[spec.register] = Held(UNDEFINED if broken else terms.Read(value))
+        self._regs[spec.digits] = Held(terms.Read(digits))
+        inner = spec.kind == "expr" and self._uncut
+        self.found.pieces.append(Gap(place.field, value, digits, broken, inner))
+
+    def _prose(self, number: int, tree: Tree) -> None:
+        if not tree.choice:
+            self.found.pieces.append(Prose(number))
+            return
+        _, watch = self._plan.layout.watching[number][tree.choice - 1]
+        self._uncut = True
+        self.found.equations += 1
+        self.open(watch, tree.parts[0])
+        self._uncut = False

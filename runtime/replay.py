@@ -1,0 +1,82 @@
+"""Traces that were thought out, tried on the reference: what is promised of them must be so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rulec.runtime.inputs import BadInput
+from rulec.runtime.verify import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rulec.compiler.machine import Machine
+    from rulec.compiler.witness import Trace
+    from rulec.runtime.verdicts import Claim, Verdict
+
+KEPT = frozenset(("pass", "vacuous"))
+"""The verdicts of a rule, or of a trace, that is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the reference says of a trace; without a verdict it refuses the request."""
+
+    verdict: Verdict | None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the trace keeps all rules."""
+        return self.verdict is not None and self.verdict.verdict in KEPT
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the trace breaks a rule or can't be read."""
+        return self.verdict is not None and self.verdict.verdict not in KEPT
+
+    @property
+    def broken(self) -> Claim | None:
+        """The first claim that rejects the trace; None where it just can't be read."""
+        if self.verdict is None:
+            return None
+        steering = (claim for claim in self.verdict.claims if claim.tier != "audit")
+        return next((claim for claim in steering if claim.verdict not in KEPT), None)
+
+
+class Replay:
+    """Replays traces on one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._verifier = Verifier(machine)
+
+    def __call__(self, trace: Trace) -> Replayed:
+        """What the reference says of a trace."""
+        try:
+            return Replayed(self._verifier(trace.text, trace.inputs))
+        except BadInput:
+            return Replayed(None)
+
+    def confirms(
+        self, trace: Trace, holds: Iterable[int] = (), fails: Iterable[int] = ()
+    ) -> bool:
+        """Whether the trace is read to its end, keeps these rules and breaks each of those.
+
+        Rules are indices of the machine's; each stands for its name in its shape. Every value
+        must be of its field's type.
+        """
+        verdict = self(trace).verdict
+        if verdict is None or verdict.at is not None:
+            return False
+        found: dict[tuple[str, str], set[str]] = {}
+        if any(not claim.tier and claim.verdict not in KEPT for claim in verdict.claims):
+            return False
+        for claim in verdict.claims:
+            found.setdefault((claim.shape, claim.rule), set()).add(claim.verdict)
+        kept = all(found.get(self._key(rule), set()) <= KEPT for rule in holds)
+        return kept and all("violate" in found.get(self._key(rule), set()) for rule in fails)
+
+    def _key(self, rule: int) -> tuple[str, str]:
+        spec = self._machine.rules[rule]
+        return spec.shape, spec.name
