@@ -27,10 +27,14 @@ class NoSample(Exception):
 
 
 class Sampler:
-    """Draws traces of one machine."""
+    """Draws traces of one machine, in so many attempts each, no walk much longer than so."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(
+        self, machine: Machine, attempts: int = ATTEMPTS, longest: int = LONGEST
+    ) -> None:
         self.machine = machine
+        self._attempts = attempts
+        self._longest = longest
         self._engine = Reference(machine)
         self._verify = Verifier(machine)
 
@@ -40,11 +44,11 @@ class Sampler:
         start = self._engine.start(given.registers(self.machine, inputs))
         if not start.threads:
             raise BadInput("with these values no trace can keep the rules")
-        for attempt in range(ATTEMPTS):
-            trace = self._walk(start, chance, LONGEST >> min(attempt // 8, 8))
+        for attempt in range(self._attempts):
+            trace = self._walk(start, chance, self._longest >> min(attempt // 8, 8))
             if trace is not None and self._verify(trace, inputs).verdict == "pass":
                 return trace
-        raise NoSample(f"no trace that keeps the rules was found in {ATTEMPTS} walks")
+        raise NoSample(f"no trace that keeps the rules was found in {self._attempts} walks")
 
     def _walk(self, start: Config, chance: Random, longest: int) -> bytes | None:
         config, text = start, bytearray()

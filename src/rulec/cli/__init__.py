@@ -7,7 +7,18 @@ from io import TextIOWrapper
 
 import typer
 
-from rulec.cli import check, compile, coverage, explain, fmt, generate, sample, test, verify
+from rulec.cli import (
+    check,
+    compile,
+    coverage,
+    diff,
+    explain,
+    fmt,
+    generate,
+    sample,
+    test,
+    verify,
+)
 
 app = typer.Typer(
     name="rulec",
@@ -17,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 fine, 1 the rules or the traces are at fault, 2 wrong use.",
 )
-for _verb in (check, compile, fmt, test, verify, coverage, sample, generate, explain):
+for _verb in (check, compile, fmt, test, verify, coverage, sample, generate, explain, diff):
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
 
 
