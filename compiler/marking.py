@@ -7,14 +7,13 @@ each element begins and ends. It is for explaining and counting; packs hold no m
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from rulec.compiler.build import Builder
 from rulec.compiler.graph import Draft, Graph
+from rulec.compiler.nesting import deep_calls
 from rulec.compiler.readings import prefer_prose
 from rulec.dsl import checked
 
@@ -104,7 +103,7 @@ def mark(built: Built) -> Marked:
     layout = replace(plan.layout, initial=list(plan.layout.initial))
     plan = replace(plan, layout=layout)
     marker = Marker(plan, assigned, graph=_Roomy(), numbers=_by_element(parts))
-    with _deeper():
+    with deep_calls():
         start = marker.trace(plan.root)
     prefer_prose(marker.graph, marker.proses)
     marked = replace(
@@ -116,17 +115,6 @@ def mark(built: Built) -> Marked:
         watches=tuple(marker.watches),
     )
     return Marked(marked, plan, assigned, parts)
-
-
-@contextmanager
-def _deeper() -> Iterator[None]:
-    """Room for nested shapes: marks add a call to each element that the builder nests."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(2 * before)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 class _Roomy(Graph):

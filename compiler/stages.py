@@ -11,6 +11,7 @@ from rulec.compiler.codec import digest, to_json, with_digest
 from rulec.compiler.derivatives import TooLarge as TooLargeRegex
 from rulec.compiler.graph import TooManyStates
 from rulec.compiler.machine import Machine, Rule
+from rulec.compiler.nesting import deep_calls
 from rulec.compiler.places import TooLarge
 from rulec.compiler.plan import Plan, plan_ruleset
 from rulec.compiler.prose import BadFollower
@@ -53,10 +54,9 @@ class Built:
 def build(ruleset: checked.Ruleset) -> Built:
     """Plan a ruleset and lay its machine; what can't be enforced is an error."""
     try:
-        plan = plan_ruleset(ruleset)
-        if plan.problems:
-            return Built(None, (), plan.problems)
-        return _laid(plan)
+        with deep_calls():
+            plan = plan_ruleset(ruleset)
+            return Built(None, (), plan.problems) if plan.problems else _laid(plan)
     except TooLarge:
         return _refused(
             "R0601",

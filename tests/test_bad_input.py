@@ -299,3 +299,12 @@ def test_missing_values_are_bad_input() -> None:
         verify(found, b"1", {})
     with pytest.raises(BadInput):
         Sampler(found)(0)
+
+
+def test_shapes_that_nest_deeply_are_built() -> None:
+    text = 'shape A up to 64 { "(" ( ( "a" ( xs: A{1..3} "q" | "z" )? ) | n: int ) ")" }\ntrace A'
+    ruleset = load_text(text).ruleset
+    assert ruleset is not None
+    machine = build(ruleset).machine
+    assert machine is not None
+    assert Verifier(machine)(b"(a" * 64 + b"z)" + b"q)" * 63).verdict == "pass"
