@@ -68,12 +68,16 @@ def align(old: Plan, new: Plan) -> Aligned | Apart:
 
 @dataclass
 class _Walk:
-    """Goes through both plans in step."""
+    """Goes through both plans in step.
+
+    What is `watched` has to be the same: where it does not fit, a text is no equation at all.
+    """
 
     old: Plan
     new: Plan
     changed: set[int] = field(default_factory=set)
     loose: set[int] = field(default_factory=set)
+    watched: bool = False
     repeats: list[tuple[checked.Repeat, checked.Repeat]] = field(default_factory=list)
 
     def elements(
@@ -95,6 +99,8 @@ class _Walk:
 
     def _counts(self, one: checked.Repeat, other: checked.Repeat) -> None:
         if (one.low, one.high) != (other.low, other.high):
+            if self.watched:
+                raise _Differs(one, other)
             self.repeats.append((one, other))
 
     def _places(self, old: Place | None, new: Place | None) -> bool:
@@ -118,12 +124,16 @@ class _Walk:
         beside = self.new.layout.watching.get(new, [])
         if old != new or not _kin(one, other) or len(watches) != len(beside):
             return False
+        if self.watched and one != other:
+            return False
         if one != other:
             self.changed.add(old)
             if not _plain(one, other):
                 self.loose.add(old)
+        self.watched = True
         for (_, here), (_, there) in zip(watches, beside, strict=True):
             self.elements(here.shape.body, here, there.shape.body, there)
+        self.watched = False
         return True
 
 

@@ -176,8 +176,10 @@ class Frame:
             for variable in self.variables
             if variable.text and variable.number in read
         }
-        defaults = [v.default for v in self.variables if isinstance(v.default, str)]
-        fixed = tuple(dict.fromkeys((*defaults, *constants(asked))))
+        words = [v.default for v in self.variables if isinstance(v.default, str)]
+        for variable in self.variables:
+            words += variable.domain.words if variable.number in read else ()
+        fixed = tuple(dict.fromkeys((*words, *constants(asked))))
         return candidates(free, fixed) if free else ({}, True)
 
     def _domain(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rulec.compiler import domains, terms
-from rulec.compiler.filling import Frame, Variable
+from rulec.compiler.candidates import constants, matches
+from rulec.compiler.filling import Frame, Variable, variables
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.matches import any_text, dfa_of, texts
 from rulec.compiler.outcomes import HUGE, Size, fails, holds, may_exceed
@@ -15,7 +16,7 @@ from rulec.compiler.unroll import Gap, unroll
 from rulec.compiler.witness import as_given, frame_of, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rulec.compiler.places import Instance
     from rulec.compiler.plan import Plan
@@ -47,6 +48,10 @@ class Pair:
     rules: frozenset[int]
     changed: tuple[int, ...]
     request: Request
+
+    def textual(self, field: int) -> bool:
+        """Whether a field holds a text."""
+        return self.kept.fields[field].kind == "text"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,6 +112,14 @@ class Laid:
             if claim.rule in rules
         ):
             yield "numbers may become too complex"
+        read = frozenset().union(*map(variables, self._terms()))
+        changed = (gap for gap in self.kept.gaps if gap.field in self.pair.changed)
+        if any(self.pair.textual(gap.field) and gap.value in read for gap in changed):
+            yield "not all texts were tried"
+
+    def _terms(self) -> list[Term]:
+        """What rules say on either side."""
+        return [claim.held.term for side in (self.kept, self.other) for claim in side.claims]
 
     def inputs(self, values: Mapping[int, Exact]) -> dict[str, object]:
         """What a request must give so that both sides take the same for every parameter."""
@@ -122,9 +135,7 @@ class Laid:
     @property
     def weight(self) -> int:
         """How large the questions about the tree are."""
-        return weight(
-            [claim.held.term for side in (self.kept, self.other) for claim in side.claims]
-        )
+        return weight(self._terms())
 
     @property
     def frame(self) -> Frame:
@@ -155,16 +166,18 @@ class Laid:
         """A value is of the one type and not of the other."""
         for gap in self.kept.gaps:
             if gap.field in self.pair.changed and not gap.broken:
-                yield outside(self.pair.kept, self.pair.other, gap)
+                yield outside(self.pair.kept, self.pair.other, gap, self._terms())
 
 
-def outside(kept: Plan, other: Plan, gap: Gap) -> Term:
-    """That a value is none of the other's type."""
+def outside(kept: Plan, other: Plan, gap: Gap, rules: Sequence[Term] = ()) -> Term:
+    """That a value is none of the other's type; a text may be one of those that rules name."""
     own, beside = domains.of_field(kept, gap.field), domains.of_field(other, gap.field)
     value = terms.Read(gap.value)
     if own.kind == "text" and own.pattern is not None and beside.pattern is not None:
         found = texts((dfa_of(own.pattern),), MOST_TEXTS, (dfa_of(beside.pattern),))
-        return domains.among(value, found)
+        named = (text for text in constants(rules) if matches(own.pattern, text))
+        told = (text for text in named if not matches(beside.pattern, text))
+        return domains.among(value, (*found, *told))
     scale = Variable(gap.value, own, beside=(beside,)).scale
     inside = domains.conditions(beside, value, terms.Read(gap.digits), scale)
     return negated(every(inside))

@@ -177,11 +177,22 @@ def _formed(kept: _Side, other: _Side, aligned: Aligned | Apart, told: _Told) ->
     enforced = [n for n, rule in enumerate(plan.rules) if rule.tier != "audit"]
     if isinstance(aligned, Apart):
         Witnesses(plan).find(enforced, confirm=told)
+        _broken(other.plan, told)
         return
     for number in aligned.loose:
         for text in proses(plan.layout.types[number], other.plan.layout.types[number]):
             if told.found is None:
                 Witnesses(plan, prose={number: text}).find(enforced, confirm=told)
+
+
+def _broken(plan: Plan, told: _Told) -> None:
+    """Traces that break just one rule of a ruleset."""
+    enforced = [n for n, rule in enumerate(plan.rules) if rule.tier != "audit"]
+    sources = {id(plan.sources[rule]): rule for rule in enforced}
+    for own in sources.values():
+        others = [n for n in enforced if plan.sources[n] is not plan.sources[own]]
+        if told.found is None:
+            Witnesses(plan).find(others, (own,), confirm=told)
 
 
 def _drawn(kept: _Side, _other: _Side, aligned: Aligned | Apart, told: _Told) -> None:

@@ -17,7 +17,7 @@ from rulec.cli import app
 from rulec.compiler import build
 from rulec.compiler.witness import Trace
 from rulec.dsl import load_text
-from rulec.runtime import NoSample, Sampler
+from rulec.runtime import BadInput, NoSample, Sampler
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
 from rulec.runtime.differences import Comparison, Ruled, compare
@@ -297,7 +297,7 @@ def _traces(machine, r: Random) -> list[bytes]:
     engine, budget = Reference(machine, guarded=False), Budget(machine)
     start = engine.start(given_inputs.registers(machine, None))
     found = [random_walk(engine, budget, start, Random(r.random()), 40).text for _ in range(3)]
-    with suppress(NoSample):
+    with suppress(NoSample, BadInput):
         found += [Sampler(machine, 3, 200)(seed) for seed in range(2)]
     return found
 
@@ -328,3 +328,29 @@ def test_no_trace_contradicts_what_is_proven(seed):
 def test_the_same_comparison_says_the_same():
     texts = FORMS, FORMS.replace("all(i", "any(i")
     assert compared(*texts) == compared(*texts)
+
+
+def test_a_text_that_only_one_type_has_may_be_one_that_a_rule_names():
+    text = 'shape S { a: text /[A-Z]{3}/ rule r: a == "ZZZ" } trace S'
+    found = compared(text, text.replace("[A-Z]", "[A-Y]"))
+    assert found.only_old.difference is not None
+    assert found.only_old.difference.trace.text == b"ZZZ"
+
+
+def test_what_does_not_fit_a_watch_is_prose():
+    text = """
+        watch W in prose { "{" a: int in 0 .. 9 "," ! b: int "}" rule r: b == a * a }
+        trace prose
+    """
+    found = compared(text, text.replace("0 .. 9", "0 .. 99"))
+    assert not found.only_old.proven
+    assert found.apart is not None
+
+
+def test_words_of_a_type_may_be_texts_of_another():
+    text = """
+        shape S { a: one of ("zip" "zap") " " b: text /[a-z]{3}/ rule r: a == b } trace S
+    """
+    found = compared(text, text.replace("a == b", "a == b and false"))
+    assert found.relation == "stricter"
+    assert found.only_old.difference is not None
