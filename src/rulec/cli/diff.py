@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from rulec.cli.console import Exit, Format, FormatOption, RulesFile, emit, sound, stdout, steps
+from rulec.cli.console import Exit, Format, FormatOption, emit, sound, stdout, steps
 from rulec.cli.stages import claim_line
 from rulec.dsl.source import Span
 from rulec.runtime.differences import Comparison, Difference, OnlyOne, Ruled, compare
@@ -25,7 +26,15 @@ _HEADS = {
 }
 
 
-def diff(old: RulesFile, new: RulesFile, form: FormatOption = Format.text) -> None:
+def diff(
+    old: Annotated[
+        Path, typer.Argument(metavar="OLD", exists=True, dir_okay=False, help="A .rules file.")
+    ],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", exists=True, dir_okay=False, help="Another one.")
+    ],
+    form: FormatOption = Format.text,
+) -> None:
     """Compare two rulesets: equivalent, stricter, looser or different, with a trace to show.
 
     Audit rules don't count. Every trace has been replayed with both rulesets.
