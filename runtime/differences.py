@@ -68,8 +68,8 @@ class OnlyOne:
 class Comparison:
     """Two rulesets compared. `apart` is where their shapes first differ in form.
 
-    `requests` tells which parameters the two don't have in common: then they differ in what
-    they can be asked, whatever their traces.
+    `requests` tells in which parameters the two differ: then they differ in what can be asked
+    of them, whatever their traces.
     """
 
     only_old: OnlyOne
@@ -81,12 +81,10 @@ class Comparison:
     def relation(self) -> Relation:
         """What the new ruleset is, compared with the old one."""
         old, new = self.only_old.difference is not None, self.only_new.difference is not None
-        if old and new:
+        if self.requests or (old and new):
             return "different"
         if old or new:
             return "stricter" if old else "looser"
-        if self.requests:
-            return "different"
         return "equivalent" if self.only_old.proven and self.only_new.proven else "unknown"
 
     @property

@@ -134,6 +134,16 @@ def test_what_is_not_proven_is_not_claimed(told):
     assert "not proven: there are larger forms" in output
 
 
+def test_requests_that_only_one_takes(told):
+    output, code = told(RECEIPT, RECEIPT.replace("param cap", "param low: int = 3\nparam cap"))
+    assert code == 1
+    assert output.startswith(
+        "different: old.rules and new.rules don't take the same requests\n"
+        "  only the new rules have the parameter `low`\n"
+    )
+    assert "no trace is accepted by old.rules and rejected by new.rules" in output
+
+
 def test_json_has_both_sides(told):
     output, code = told(
         RECEIPT, RECEIPT.replace("cap: Money = 50", "cap: Money = 40"), "--format", "json"

@@ -22,6 +22,7 @@ _HEADS = {
     "stricter": "{new} is stricter than {old}",
     "looser": "{new} is looser than {old}",
     "different": "{old} and {new} differ, and neither is stricter",
+    "requests": "{old} and {new} don't take the same requests",
     "unknown": "no difference found; not proven",
 }
 
@@ -54,7 +55,7 @@ def diff(
 
 
 def _tell(found: Comparison, old: Path, new: Path, console: Console) -> None:
-    head = _HEADS[found.relation].format(old=old, new=new)
+    head = _HEADS["requests" if found.requests else found.relation].format(old=old, new=new)
     unsure = found.relation in ("stricter", "looser") and not found.proven
     text = Text(f"{found.relation}: ", style="bold")
     text.append(head + (", as far as could be seen" if unsure else ""), style="not bold")
