@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import certificates
 from rulec.compiler.accumulate import measure
-from rulec.compiler.conditions import TRUE, Unfit
+from rulec.compiler.conditions import TRUE, TooMany, Unfit
 from rulec.compiler.findings import conflict
 from rulec.compiler.guards import GuardBook
 from rulec.compiler.lower import deep_folds
@@ -85,6 +85,8 @@ class _Admission:
             projection.run()
         except Unfit as reason:
             return reason
+        except TooMany:
+            return Unfit("it falls into too many cases")
         return projection
 
     def admitted(self, rules: Sequence[int]) -> list[int]:
@@ -118,6 +120,8 @@ class _Admission:
             certificates.certify(made)
         except Unfit as reason:
             return reason
+        except TooMany:
+            return Unfit("it falls into too many cases")
         return None
 
 

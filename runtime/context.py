@@ -22,7 +22,7 @@ class CausalModel(Protocol):
         """Where its inputs belong."""
 
     def forward(self, *args: Any, **options: Any) -> Any:
-        """One pass; the result holds `logits` and `past_key_values`."""
+        """One pass; the result holds `logits`, and `cache` or what it was called before."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """The same, with the model's hooks."""
@@ -44,7 +44,9 @@ class Context:
         self._read = [0] * len(self.rows)
         self._width = 0
         self._options: dict[str, Any] = {"use_cache": True}
-        if "logits_to_keep" in signature(model.forward).parameters:
+        known = signature(model.forward).parameters
+        self._kept = "cache" if "cache" in known else "past_key_values"
+        if "logits_to_keep" in known:
             self._options |= {"logits_to_keep": 1}
 
     def logits(self) -> Tensor:
@@ -61,11 +63,11 @@ class Context:
                 input_ids=ids.to(device),
                 attention_mask=seen.to(device),
                 position_ids=places.to(device),
-                past_key_values=self._cache,
                 **self._options,
+                **{self._kept: self._cache},
             )
         self.forwards += 1
-        self._cache = result.past_key_values
+        self._cache = getattr(result, self._kept)
         self._read = [len(row) for row in self.rows]
         self._width = seen.shape[1]
         scores: Tensor = result.logits[:, -1]
