@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import small, solver, terms
 from rulec.compiler.conditions import (
-    PRESENT,
-    TRUE,
     Atom,
     Cell,
     Formula,
@@ -33,7 +31,7 @@ from rulec.compiler.conditions import (
 from rulec.compiler.witnesses import Choice, choices, shown_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rulec.compiler.names import Names
     from rulec.compiler.polynomial import Poly
@@ -265,11 +263,3 @@ def _poly(poly: Poly) -> Term:
 
 def _number(value: int) -> Term:
     return terms.Const(Fraction(value))
-
-
-def reads_presence(formulas: Iterable[Formula]) -> bool:
-    """Whether some formula asks whether a field is there."""
-    return any(name >= PRESENT for formula in formulas for name in variables(formula))
-
-
-__all__ = ["TRUE", "Claim", "certify", "claims"]

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from rulec.compiler.polynomial import Range
     from rulec.compiler.regions import Region
 
-SCALED: tuple[Kind, ...] = ("number", "date", "expr")
-
 
 @dataclass(slots=True)
 class Names:

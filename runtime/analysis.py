@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rulec.compiler.findings import Finding, findings, wide
+from rulec.compiler.findings import Finding, Kind, findings, wide
 from rulec.compiler.witness import Trace, Witnesses
 from rulec.dsl import checked
-from rulec.dsl.diagnostics import Diagnostic, Label
+from rulec.dsl.diagnostics import Diagnostic, Label, Severity
 from rulec.runtime.stuck import stuck_at
 from rulec.runtime.verify import Verifier
 
@@ -26,6 +26,55 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES = 24
 """Findings that get a trace of their own."""
+
+
+class _Said(NamedTuple):
+    """How a kind of finding is said."""
+
+    code: str
+    message: str
+    label: str
+    hint: str
+    severity: Severity
+
+
+_SAID: dict[Kind, _Said] = {
+    "implied": _Said(
+        "R0512",
+        "`{what}` says nothing that other rules don't say already",
+        "implied",
+        "remove it, or make the other rule the weaker one",
+        "warning",
+    ),
+    "always": _Said(
+        "R0513",
+        "`{what}` always holds",
+        "no values of its fields break it",
+        "remove it, or narrow what it compares",
+        "warning",
+    ),
+    "never": _Said(
+        "R0513",
+        "`{what}` can never fire",
+        "its condition never holds",
+        "remove it, or widen what its condition compares",
+        "warning",
+    ),
+    "unwritten": _Said(
+        "R0514",
+        "{what} can never be written",
+        "no values leave it open",
+        "remove it, or weaken a rule",
+        "warning",
+    ),
+    "single": _Said(
+        "R0515",
+        "`{name}` is always {value}",
+        "one value is left open",
+        "write the value into the text, or weaken a rule",
+        "note",
+    ),
+}
 
 
 class Analysis:
@@ -46,72 +95,28 @@ class Analysis:
     # --- words ---
 
     def _message(self, finding: Finding) -> Diagnostic:
-        match finding.kind:
-            case "implied":
-                return self._implied(finding)
-            case "always":
-                name, span = self._name(finding.rules[0]), self._span(finding.rules[0])
-                label = Label(span, "no values of its fields break it")
-                hint = "remove it, or narrow what it compares"
-                return Diagnostic(
-                    "R0513", f"`{name}` always holds", label, hint=hint, severity="warning"
-                )
-            case "never":
-                return self._never(finding)
-            case "unwritten":
-                return self._unwritten(finding)
-            case _:
-                return self._single(finding)
-
-    def _implied(self, finding: Finding) -> Diagnostic:
-        name = self._name(finding.rules[0])
-        return Diagnostic(
-            "R0512",
-            f"`{name}` says nothing that other rules don't say already",
-            Label(self._span(finding.rules[0]), "implied"),
-            self._because(finding.because, "by this rule"),
-            hint="remove it, or make the other rule the weaker one",
-            severity="warning",
-        )
-
-    def _never(self, finding: Finding) -> Diagnostic:
-        name = self._name(finding.rules[0])
-        return Diagnostic(
-            "R0513",
-            f"`{name}` can never fire",
-            Label(self._span(finding.rules[0]), "its condition never holds"),
-            self._because(finding.because, "because of this rule"),
-            hint="remove it, or widen what its condition compares",
-            severity="warning",
-        )
-
-    def _unwritten(self, finding: Finding) -> Diagnostic:
-        what, span = _way(finding)
-        return Diagnostic(
-            "R0514",
-            f"{what} can never be written",
-            Label(span or self.plan.ruleset.span, "no values leave it open"),
-            self._because(finding.because, "because of this rule"),
-            hint="remove it, or weaken a rule",
-            severity="warning",
-        )
-
-    def _single(self, finding: Finding) -> Diagnostic:
+        """The words for a finding; those about a rule stand at the rule."""
         place = finding.place
+        what, span = _way(finding) if finding.kind == "unwritten" else ("", None)
+        if finding.kind == "single" and place is not None and place.element is not None:
+            span = place.element.span
+        if finding.rules:
+            what, span = self._name(finding.rules[0]), self._span(finding.rules[0])
+        said = _SAID[finding.kind]
         name = place.name if place is not None else ""
-        span = place.element.span if place is not None and place.element is not None else None
         return Diagnostic(
-            "R0515",
-            f"`{name}` is always {finding.value}",
-            Label(span or self.plan.ruleset.span, "one value is left open"),
-            self._because(finding.because, "because of this rule"),
-            hint="write the value into the text, or weaken a rule",
-            severity="note",
+            said.code,
+            said.message.format(what=what, name=name, value=finding.value),
+            Label(span or self.plan.ruleset.span, said.label),
+            self._because(finding.because),
+            hint=said.hint,
+            severity=said.severity,
         )
 
-    def _because(self, rules: Iterable[int], text: str) -> tuple[Label, ...]:
+    def _because(self, rules: Iterable[int]) -> tuple[Label, ...]:
         spans = dict.fromkeys(self._span(rule) for rule in rules)
-        return tuple(Label(span, text) for span in sorted(spans, key=lambda span: span.start))
+        ordered = sorted(spans, key=lambda span: span.start)
+        return tuple(Label(span, "because of this rule") for span in ordered)
 
     def _name(self, rule: int) -> str:
         return self.plan.sources[rule].name

@@ -9,7 +9,6 @@ from rulec.compiler import ops as m
 from rulec.compiler.regions import Region, contains
 from rulec.compiler.terms import Gap
 from rulec.runtime import dates, numerals, stack
-from rulec.runtime.allowed import Rules
 from rulec.runtime.dates import Day
 from rulec.runtime.guards import value_of
 from rulec.runtime.numerals import Numeral
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.machine import Field, Machine
     from rulec.compiler.ops import Program
+    from rulec.runtime.allowed import Rules
 
 
 class Word(NamedTuple):

@@ -41,9 +41,7 @@ class Remembered(Rules):
     ) -> tuple[Region | None, ...]:
         """Where an expression's value may have to lie, computed once for equal registers."""
         key = "r", field.register, guard, *self.seen(field, regs, guard)
-        found: tuple[Region | None, ...] = self._once(
-            key, super().regions, field, regs, guard
-        )
+        found: tuple[Region | None, ...] = self._once(key, super().regions, field, regs, guard)
         return found
 
     def _once(self, key: Any, made: Any, *given: Any) -> Any:

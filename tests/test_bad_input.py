@@ -302,7 +302,8 @@ def test_missing_values_are_bad_input() -> None:
 
 
 def test_shapes_that_nest_deeply_are_built() -> None:
-    text = 'shape A up to 64 { "(" ( ( "a" ( xs: A{1..3} "q" | "z" )? ) | n: int ) ")" }\ntrace A'
+    body = '"(" ( ( "a" ( xs: A{1..3} "q" | "z" )? ) | n: int ) ")"'
+    text = f"shape A up to 64 {{ {body} }}\ntrace A"
     ruleset = load_text(text).ruleset
     assert ruleset is not None
     machine = build(ruleset).machine
