@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
-from rulec.compiler import expressions, numbers
-from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, rooms, search_dfa
+from rulec.compiler import expressions, numbers, spelled
+from rulec.compiler.automata import Dfa, regex_dfa, search_dfa
 from rulec.compiler.entries import (
     PERCENT_SIGN,
     Entry,
@@ -16,20 +16,17 @@ from rulec.compiler.entries import (
     has_looped_cut,
     longest_number,
     once,
-    reachable_words,
     shortest_number,
     spelling_of,
 )
 from rulec.compiler.graph import Graph
-from rulec.compiler.machine import Field, Pending, Watch
+from rulec.compiler.machine import Pending, Watch
 from rulec.compiler.ops import (
     Absent,
     Begin,
     Check,
     Count,
     Cut,
-    EndText,
-    EndWord,
     Enough,
     Guarded,
     ItemClose,
@@ -37,11 +34,8 @@ from rulec.compiler.ops import (
     ListClose,
     Program,
     Reset,
-    StepWord,
-    Take,
 )
 from rulec.compiler.places import (
-    MOST_REGISTERS,
     Instance,
     Layout,
     Listed,
@@ -191,7 +185,7 @@ class Builder:
 
     def _pattern(self, dfa: Dfa, then: Entry) -> Entry:
         def laid() -> int:
-            return self.graph.automaton(dfa, _nothing, (), then(NOTHING))
+            return self.graph.automaton(dfa, spelled.nothing, (), then(NOTHING))
 
         if 0 not in dfa.accepting:
             return self._entry(once(laid))
@@ -199,7 +193,7 @@ class Builder:
         def lay(after: Trailing) -> int:
             node = self.graph.node()
             self.graph.exit(node, (), then(after))
-            first = self.graph.automaton(dfa, _nothing, (), then(NOTHING))
+            first = self.graph.automaton(dfa, spelled.nothing, (), then(NOTHING))
             self.graph.drafts[node].edges.extend(self.graph.drafts[first].edges)
             return node
 
@@ -348,7 +342,7 @@ class Builder:
                     once(lambda: self._numeric(begin, type_, end, then(behind), inner))
                 )
             case "word":
-                return self._word(begin, spec, end, then)
+                return spelled.words(self.graph, spec, begin, end, then)
             case "text":
                 return self._text(begin, type_, end, then)
             case "prose":
@@ -377,45 +371,14 @@ class Builder:
         bound = longest_number(spec) if steered else shortest_number(spec)
         return numbers.number(self.graph, spelling, begin, end, target, bound)
 
-    def _word(self, begin: Begin, spec: Field, end: Program, then: Entry) -> Entry:
-        dfa, words = literals_dfa([word.encode() for word in spec.words])
-
-        def laid() -> int:
-            reachable = reachable_words(dfa, words)
-            nodes = [self.graph.node() for _ in dfa.transitions]
-            for node, row in zip(nodes, dfa.transitions, strict=True):
-                for byte, state in enumerate(row):
-                    if state >= 0:
-                        ops = (StepWord(reachable[state]),) if spec.rules else ()
-                        self.graph.edge(node, 1 << byte, ops, nodes[state])
-            for state, word in words.items():
-                self.graph.exit(nodes[state], (EndWord(begin.field, word), *end), then(NOTHING))
-            before = self.graph.node(weight=max(len(word.encode()) for word in spec.words))
-            self.graph.exit(before, (begin,), nodes[0])
-            return before
-
-        return self._entry(once(laid))
-
     def _text(
         self, begin: Begin, type_: checked.ScalarType, end: Program, then: Entry
     ) -> Entry:
-        number = begin.field
         regex = type_.regex if isinstance(type_, checked.TextType) else None
-        dfa = regex_dfa(regex) if regex is not None else Dfa(((-1,) * 256,), frozenset())
-        spec = self.plan.fields[number]
-        differs = begin.guard >= 0 and self.assigned.guards[begin.guard].distinct >= 0
-        room = rooms(dfa, MOST_REGISTERS) if differs else (0,) * len(dfa.transitions)
-        take = {state: (Take(count),) for state, count in enumerate(room)}
-        closing: Program = (EndText(number, differs), *end)
-
-        def laid() -> int:
-            takes = take.__getitem__ if spec.keep else _nothing
-            first = self.graph.automaton(dfa, takes, closing, then(NOTHING))
-            before = self.graph.node()
-            self.graph.exit(before, (begin,), first)
-            return before
-
-        return self._entry(once(laid))
+        guards = self.assigned.guards
+        differs = begin.guard >= 0 and guards[begin.guard].distinct >= 0
+        keep = self.plan.fields[begin.field].keep
+        return spelled.text(self.graph, regex, spelled.Taken(keep, differs), begin, end, then)
 
     # --- prose and watches ---
 
@@ -461,8 +424,3 @@ class Builder:
         registers = (*self.plan.resets(instance), *self.counters[before:])
         self.watches[number] = replace(made, entry=entry, registers=registers)
         return number
-
-
-def _nothing(_: int) -> Program:
-    """No program, whatever state is reached."""
-    return ()

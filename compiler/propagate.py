@@ -11,7 +11,7 @@ from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from rulec.compiler import images, monotone, regions, terms
+from rulec.compiler import images, regions, terms
 from rulec.compiler.regions import EVERYTHING, NOTHING, Region
 from rulec.compiler.terms import Gap, Term, Value
 
@@ -289,47 +289,6 @@ class Narrower:
         a, b = self.value(left), self.value(right)
         self._push(left, images.related(relation, a, b))
         self._push(right, images.related(_MIRROR[relation], b, a))
-
-        repeated = monotone.read_twice(left, right)
-        if repeated is not None and self._regs[repeated] is Gap.UNKNOWN:
-            self._shave(relation, left, right, repeated)
-
-    def _shave(self, relation: str, left: Term, right: Term, register: int) -> None:
-        """Cut off the ends of a register that stands twice, where the rule is monotone."""
-        a, b = monotone.sense(left, register), monotone.sense(right, register)
-        region = self.region(register)
-        if a is None or b is None or a == b or len(region) != 1 or not region[0].step:
-            return
-        for bound in ("<=", ">="):
-            if relation in ("==", bound, bound[0]):
-                high = (a > b) == (bound == "<=")
-                self._cut_off(bound, left, right, register, high=high)
-
-    def _cut_off(
-        self, bound: str, left: Term, right: Term, register: int, *, high: bool
-    ) -> None:
-        sign = -1 if high else 1
-        piece = regions.scale(self.region(register), Fraction(sign))[0]
-        if piece.low is None or piece.high is None:
-            return
-        edge = monotone.edge(
-            piece, lambda value: self._can(bound, left, right, register, sign * value)
-        )
-        if edge is None:
-            raise Impossible
-        self._keep(register, regions.scale(regions.at_least(edge), Fraction(sign)))
-
-    def _can(
-        self, relation: str, left: Term, right: Term, register: int, value: Fraction
-    ) -> bool:
-        before = self.open.get(register)
-        self.open[register] = regions.point(value)
-        met = images.related(relation, self.value(left), self.value(right))
-        if before is None:
-            del self.open[register]
-        else:
-            self.open[register] = before
-        return met != NOTHING
 
     def _near(self, left: Term, right: Term, digits: int) -> None:
         slack = HALF / 10**digits

@@ -1,0 +1,69 @@
+"""The control of fields that are spelled out: words and texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, rooms
+from rulec.compiler.entries import Entry, once, reachable_words
+from rulec.compiler.ops import EndText, EndWord, StepWord, Take
+from rulec.compiler.places import MOST_REGISTERS
+from rulec.compiler.trailing import NOTHING
+
+if TYPE_CHECKING:
+    from rulec.compiler.graph import Graph
+    from rulec.compiler.machine import Field
+    from rulec.compiler.ops import Begin, Program
+    from rulec.dsl.regex import Regex
+
+
+def words(graph: Graph, spec: Field, begin: Begin, end: Program, then: Entry) -> Entry:
+    """One of a field's words."""
+    dfa, ends = literals_dfa([word.encode() for word in spec.words])
+
+    def laid() -> int:
+        reachable = reachable_words(dfa, ends)
+        nodes = [graph.node() for _ in dfa.transitions]
+        for node, row in zip(nodes, dfa.transitions, strict=True):
+            for byte, state in enumerate(row):
+                if state >= 0:
+                    ops = (StepWord(reachable[state]),) if spec.rules else ()
+                    graph.edge(node, 1 << byte, ops, nodes[state])
+        for state, word in ends.items():
+            graph.exit(nodes[state], (EndWord(begin.field, word), *end), then(NOTHING))
+        before = graph.node(weight=max(len(word.encode()) for word in spec.words))
+        graph.exit(before, (begin,), nodes[0])
+        return before
+
+    return Entry(graph, once(laid))
+
+
+class Taken(NamedTuple):
+    """What is done with a text: it is kept for rules, and it differs from those before it."""
+
+    keep: bool
+    differs: bool
+
+
+def text(
+    graph: Graph, regex: Regex | None, taken: Taken, begin: Begin, end: Program, then: Entry
+) -> Entry:
+    """A text that a regular expression matches as a whole."""
+    dfa = regex_dfa(regex) if regex is not None else Dfa(((-1,) * 256,), frozenset())
+    room = rooms(dfa, MOST_REGISTERS) if taken.differs else (0,) * len(dfa.transitions)
+    take: dict[int, Program] = {state: (Take(count),) for state, count in enumerate(room)}
+    closing: Program = (EndText(begin.field, taken.differs), *end)
+
+    def laid() -> int:
+        takes = take.__getitem__ if taken.keep else nothing
+        first = graph.automaton(dfa, takes, closing, then(NOTHING))
+        before = graph.node()
+        graph.exit(before, (begin,), first)
+        return before
+
+    return Entry(graph, once(laid))
+
+
+def nothing(_: int) -> Program:
+    """No program, whatever state is reached."""
+    return ()
