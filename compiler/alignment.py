@@ -24,17 +24,20 @@ class Aligned:
     """The traces have one form: field for field, list for list, shape for shape.
 
     The fields in `changed` have types that differ in what values they hold; those in `loose`
-    may differ in how they are written too. The pairs in `repeats` differ in their counts.
+    may differ in how they are written too. The pairs in `repeats` differ in their counts, those
+    in `patterns` in what they match.
     """
 
     changed: tuple[int, ...] = ()
     loose: tuple[int, ...] = ()
     repeats: tuple[tuple[checked.Repeat, checked.Repeat], ...] = ()
+    patterns: tuple[tuple[checked.Pattern, checked.Pattern], ...] = ()
 
     def turned(self) -> Aligned:
         """The same, seen from the other side."""
-        pairs = tuple((other, one) for one, other in self.repeats)
-        return Aligned(self.changed, self.loose, pairs)
+        repeats = tuple((other, one) for one, other in self.repeats)
+        patterns = tuple((other, one) for one, other in self.patterns)
+        return Aligned(self.changed, self.loose, repeats, patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ def align(old: Plan, new: Plan) -> Aligned | Apart:
     except _Differs as found:
         return found.apart
     changed, loose = tuple(sorted(walk.changed)), tuple(sorted(walk.loose))
-    return Aligned(changed, loose, tuple(dict.fromkeys(walk.repeats)))
+    repeats = {pair[0].span: pair for pair in walk.repeats}
+    patterns = {pair[0].span: pair for pair in walk.patterns}
+    return Aligned(changed, loose, tuple(repeats.values()), tuple(patterns.values()))
 
 
 @dataclass
@@ -79,6 +84,7 @@ class _Walk:
     loose: set[int] = field(default_factory=set)
     watched: bool = False
     repeats: list[tuple[checked.Repeat, checked.Repeat]] = field(default_factory=list)
+    patterns: list[tuple[checked.Pattern, checked.Pattern]] = field(default_factory=list)
 
     def elements(
         self, one: checked.Element, old: Instance, other: checked.Element, new: Instance
@@ -90,18 +96,27 @@ class _Walk:
             case _:
                 if not _alike(one, other):
                     raise _Differs(one, other)
-                if isinstance(one, checked.Repeat) and isinstance(other, checked.Repeat):
-                    self._counts(one, other)
+                self._loosely(one, other)
                 for part, beside in zip_longest(_inside(one), _inside(other)):
                     if part is None or beside is None:
                         raise _Differs(part or one, beside or other)
                     self.elements(part, old, beside, new)
 
-    def _counts(self, one: checked.Repeat, other: checked.Repeat) -> None:
-        if (one.low, one.high) != (other.low, other.high):
-            if self.watched:
-                raise _Differs(one, other)
-            self.repeats.append((one, other))
+    def _loosely(self, one: checked.Element, other: checked.Element) -> None:
+        """Note what two elements of one form differ in."""
+        match one, other:
+            case checked.Repeat(), checked.Repeat():
+                same = (one.low, one.high) == (other.low, other.high)
+                if not same and not self.watched:
+                    self.repeats.append((one, other))
+            case checked.Pattern(), checked.Pattern():
+                same = str(one.regex) == str(other.regex)
+                if not same and not self.watched:
+                    self.patterns.append((one, other))
+            case _:
+                return
+        if self.watched and not same:
+            raise _Differs(one, other)
 
     def _places(self, old: Place | None, new: Place | None) -> bool:
         """Whether two places can hold the same text; what differs inside is raised."""
@@ -142,8 +157,6 @@ def _alike(one: checked.Element, other: checked.Element) -> bool:
     match one, other:
         case checked.Literal(text), checked.Literal(beside):
             return text == beside
-        case checked.Pattern(regex), checked.Pattern(beside_regex):
-            return str(regex) == str(beside_regex)
         case checked.Repeat(), checked.Repeat():
             return one.separator == other.separator
         case _:
@@ -181,6 +194,15 @@ def _plain(one: checked.ScalarType, other: checked.ScalarType) -> bool:
 
 
 _NUMBERS = (checked.IntType, checked.DecimalType, checked.NumberType)
+
+
+def groups(type_: checked.ScalarType) -> bool:
+    """Whether a number of the type may be written with `,` between thousands."""
+    match type_:
+        case checked.IntType(grouped=grouped) | checked.DecimalType(grouped=grouped):
+            return grouped
+        case _:
+            return isinstance(type_, checked.NumberType)
 
 
 def included(one: checked.ScalarType, other: checked.ScalarType) -> bool:

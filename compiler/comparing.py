@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import chain, combinations, islice
+from fractions import Fraction
+from functools import partial
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
-from rulec.compiler.alignment import Naming, included
+from rulec.compiler.alignment import Naming, groups, included
+from rulec.compiler.automata import regex_dfa
 from rulec.compiler.filling import Filled, Impossible, Unknown
 from rulec.compiler.implication import implied
+from rulec.compiler.matches import any_text, texts
 from rulec.compiler.pairs import Pair, Request, local, narrower
-from rulec.compiler.symbolic import FALSE
+from rulec.compiler.symbolic import FALSE, TRUE, some
 from rulec.compiler.trees import Forest
-from rulec.compiler.unroll import TooLong
+from rulec.compiler.unroll import Match, TooLong
 from rulec.compiler.witness import (
     MOST_TREES,
     MOST_UNKNOWN,
@@ -25,20 +29,24 @@ from rulec.compiler.witness import (
 from rulec.compiler.writing import Unwritable, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rulec.compiler.alignment import Aligned
     from rulec.compiler.pairs import Laid
     from rulec.compiler.plan import Plan
-    from rulec.compiler.terms import Exact
+    from rulec.compiler.terms import Exact, Term
     from rulec.compiler.trees import Tree
     from rulec.dsl import checked
+    from rulec.dsl.source import Span
 
 MOST_OMITTED = 3
 """Parameters with two defaults that are left out in every combination."""
 
-MOST_COUNTED = 4
-"""Traces that are tried of those with a number of items that only one ruleset takes."""
+MOST_KEPT = 4
+"""Traces that are tried of those that only one ruleset takes for their form alone."""
+
+MOST_MATCHES = 2
+"""Matches of an unnamed pattern that are tried."""
 
 MOST_WITHIN = 24
 """Trees of a place that are looked at to show that a rule of its own is never broken there."""
@@ -95,6 +103,8 @@ class OneWay:
         self._changed = tuple(n for n in aligned.changed if narrower(kept, other, n))
         self._writer = Writer(kept)
         self._counts = [_beyond(one, other) for one, other in aligned.repeats]
+        self._patterns = aligned.patterns
+        self._loose = aligned.loose
         self._reasons: dict[str, None] = {}
         self._unknown = 0
         here, there = kept.layout.types, other.layout.types
@@ -124,6 +134,8 @@ class OneWay:
         held = frozenset(shared.values())
         pair = Pair(self._kept, self._other, held, self._changed, request)
         yield from self._counted(pair)
+        yield from self._matched(pair)
+        yield from self._grouped(pair)
         wanted = frozenset(
             rule
             for (place, says), rule in rules.items()
@@ -157,16 +169,57 @@ class OneWay:
         """Traces with more or fewer items than the other takes."""
         for repeat, count in chain.from_iterable(self._counts):
             self._leave("lists of other lengths")
-            counts = {repeat.span: count}
-            watches = watched(self._kept, _all(self._kept))
-            trees, _ = Forest(self._kept, watched=watches, counts=counts).trees(MOST_TREES)
-            having = (tree for tree in trees if _has(tree, count))
-            for tree in islice(having, MOST_COUNTED):
-                with suppress(TooLong, Unwritable):
-                    laid = pair.lay(tree)
-                    filled = laid.frame.fill(laid.asked)
-                    if isinstance(filled, Filled):
-                        yield from self._written(laid, filled.values)
+            having = [t for t in self._everything({repeat.span: count}) if _has(t, count)]
+            yield from self._kept_by(pair, having, self._writer, lambda _: TRUE)
+
+    def _matched(self, pair: Pair) -> Iterator[Trace]:
+        """Traces with a match of a pattern that the other's pattern hasn't."""
+        for own, beside in self._patterns:
+            wanted, shunned = (regex_dfa(own.regex),), (regex_dfa(beside.regex),)
+            if not any_text(wanted, shunned):
+                continue
+            self._leave("other matches of unnamed patterns")
+            piece = Match(own.regex)
+            having = partial(_having, piece)
+            for text in texts(wanted, MOST_MATCHES, shunned):
+                writer = Writer(self._kept, matches={str(own.regex): text})
+                yield from self._kept_by(pair, self._everything({}), writer, having)
+
+    def _grouped(self, pair: Pair) -> Iterator[Trace]:
+        """Traces with a number in groups of digits, where the other takes none."""
+        for number in self._loose:
+            types = self._kept.layout.types[number], self._other.layout.types[number]
+            if groups(types[0]) and not groups(types[1]):
+                writer = Writer(self._kept, grouped=frozenset((number,)))
+                large = partial(_large, number)
+                yield from self._kept_by(pair, self._everything({}), writer, large)
+
+    def _everything(self, counts: Mapping[Span, int]) -> tuple[Tree, ...]:
+        watches = watched(self._kept, _all(self._kept))
+        return Forest(self._kept, watched=watches, counts=counts).trees(MOST_TREES)[0]
+
+    def _kept_by(
+        self,
+        pair: Pair,
+        trees: Iterable[Tree],
+        writer: Writer,
+        wanted: Callable[[Laid], Term],
+    ) -> Iterator[Trace]:
+        """A few traces that keep the one's rules and hold something that is wanted."""
+        found = 0
+        for tree in trees:
+            if found == MOST_KEPT:
+                return
+            with suppress(TooLong, Unwritable):
+                laid = pair.lay(tree)
+                asked = wanted(laid)
+                if asked == FALSE:
+                    continue
+                found += 1
+                filled = laid.frame.fill([*laid.asked, asked])
+                if isinstance(filled, Filled):
+                    text = writer.write(laid.kept.pieces, filled.values)
+                    yield Trace(text, laid.inputs(filled.values))
 
     def _forest(self, wanted: frozenset[int]) -> Forest:
         shaken = shaky(self._kept, _all(self._kept)) | shaky(self._other, wanted)
@@ -229,10 +282,24 @@ def _beyond(
     own: checked.Repeat, beside: checked.Repeat
 ) -> tuple[tuple[checked.Repeat, int], ...]:
     """Counts that a repeat can have and the one beside it can't."""
-    counts = [] if beside.high is None else [max(own.low, beside.high + 1)]
+    counts: list[int] = []
+    if beside.high is not None and (own.high is None or own.high > beside.high):
+        counts.append(max(own.low, beside.high + 1))
     if own.low < beside.low:
-        counts.append(beside.low - 1)
-    return tuple((own, count) for count in counts if own.high is None or count <= own.high)
+        counts.append(beside.low - 1 if own.high is None else min(own.high, beside.low - 1))
+    return tuple((own, count) for count in counts)
+
+
+def _having(piece: Match, laid: Laid) -> Term:
+    """That a pattern is in the trace."""
+    return terms.Const(piece in laid.kept.pieces)
+
+
+def _large(field: int, laid: Laid) -> Term:
+    """That a field holds a number with a group of digits."""
+    thousand = terms.Const(Fraction(1000))
+    gaps = (gap for gap in laid.kept.gaps if gap.field == field)
+    return some([terms.Relate(">=", terms.Read(gap.value), thousand) for gap in gaps])
 
 
 def _has(tree: Tree, count: int) -> bool:

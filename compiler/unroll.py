@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rulec.compiler.plan import Plan
+    from rulec.compiler.terms import Fold
     from rulec.dsl.regex import Regex
 
 MOST_FIELDS = 400
@@ -132,6 +133,7 @@ class _Unroller:
         self._regs: dict[int, Held] = {}
         self._items: dict[int, list[Held]] = {}
         self._late: dict[int, list[Registers]] = {}
+        self._folded: dict[int, Held] = {}
         self._valuer = Valuer(self._fetch)
         self._next = first
         self._uncut: bool = False
@@ -146,14 +148,19 @@ class _Unroller:
 
     def _fetch(self, number: int, regs: Registers) -> Held:
         fold = self._plan.folds[number]
-        items = self._items.get(number, [])
         if fold.late:
             snapshots = self._late.get(number, [])
             items = [self._valuer.held(fold.body, {**regs, **held}) for held in snapshots]
-        if fold.function not in ("sum", "count", "min", "max"):
+            return self._fold(fold.function, items)
+        if number not in self._folded:
+            self._folded[number] = self._fold(fold.function, self._items.get(number, []))
+        return self._folded[number]
+
+    def _fold(self, function: Fold, items: list[Held]) -> Held:
+        if function not in ("sum", "count", "min", "max"):
             # What comes first, a division by zero or what settles the list, is not followed.
             self._doubt(any(undefined(item.term) != FALSE for item in items))
-        return folded(fold.function, items)
+        return folded(function, items)
 
     def _gather(self, number: int) -> None:
         """Take the item that has just been written into the folds of its list."""
@@ -169,6 +176,7 @@ class _Unroller:
                 values[index] = self._valuer.held(fold.body, self._regs)
         for index, held in values.items():
             self._items.setdefault(index, []).append(held)
+            self._folded.pop(index, None)
 
     def _doubt(self, doubtful: bool) -> None:
         self.found.doubtful = self.found.doubtful or doubtful
@@ -182,6 +190,7 @@ class _Unroller:
         for number, fold in enumerate(self._plan.folds):
             if self._lists[fold.outer].count in own:
                 self._items.pop(number, None)
+                self._folded.pop(number, None)
                 self._late.pop(number, None)
         self._walk(place.shape.body, tree, place)
         for rule in self._plan.rules_of(place):

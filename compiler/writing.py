@@ -34,11 +34,24 @@ class Unwritable(Exception):
 
 
 class Writer:
-    """Writes the traces of a plan; `prose` is what stands in fields of prose, by number."""
+    """Writes the traces of a plan.
 
-    def __init__(self, plan: Plan, prose: Mapping[int, str] | None = None) -> None:
+    `prose` is what stands in fields of prose, by number, `matches` what stands for unnamed
+    patterns, by the text of their regular expression. Numbers in the fields `grouped` have a
+    `,` between thousands.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        prose: Mapping[int, str] | None = None,
+        matches: Mapping[str, str] | None = None,
+        grouped: frozenset[int] = frozenset(),
+    ) -> None:
+        self._grouped = grouped
         self._plan = plan
         self._told = prose or {}
+        self._matches = matches or {}
         self._openings = frozenset(
             text[:1]
             for shape in plan.ruleset.shapes.values()
@@ -55,7 +68,8 @@ class Writer:
             case Plain(text):
                 return text
             case Match(regex):
-                return _match(regex)
+                told = self._matches.get(str(regex))
+                return _match(regex) if told is None else told
             case Prose(number):
                 return self._prose(number)
             case Gap():
@@ -78,7 +92,8 @@ class Writer:
         match spec.kind:
             case "number":
                 digits = values.get(gap.digits)
-                return _number(spec, value, None if digits is None else int(digits))
+                shown = _number(spec, value, None if digits is None else int(digits))
+                return _in_groups(shown) if gap.field in self._grouped else shown
             case "date":
                 return date.fromordinal(int(value)).isoformat()
             case "fraction":
@@ -164,6 +179,11 @@ def _number(spec: Field, value: Fraction, digits: int | None) -> str:
         if units.denominator == 1:
             return _decimal(int(units), count) + ("%" if spec.shift else "")
     raise Unwritable
+
+
+def _in_groups(shown: str) -> str:
+    whole, point, rest = shown.partition(".")
+    return f"{int(whole):,}{point}{rest}" if whole.isdigit() else shown
 
 
 def _decimal(units: int, digits: int) -> str:

@@ -158,7 +158,7 @@ def _tried(forms: int, traces: int) -> str:
     """What was looked at, in words."""
     looked = f"{traces} traces" if traces != 1 else "a trace"
     if not forms:
-        return f"among {looked}"
+        return f"among {looked}" if traces else "none could be tried"
     smallest = "the smallest form" if forms == 1 else f"the {forms} smallest forms"
     return f"among {smallest} of a trace" + (f" and {looked}" if traces else "")
 

@@ -225,6 +225,8 @@ trace List
         (("or same", "or not same"), "different"),
         (("{1..4}", "{1..3}"), "stricter"),
         (("{1..4}", "{2..5}"), "different"),
+        (("{1..4}", "{6}"), "different"),
+        (("{1..4}", "{0..}"), "looser"),
         (("[A-Z]{1,2}", "[A-Z]{2}"), "stricter"),
         (("[A-Z]{1,2}", "[A-Y]{1,3}"), "different"),
         (('("new" "old")', '("new" "old" "odd")'), "looser"),
@@ -244,6 +246,7 @@ def test_relations_of_lists_dates_words_and_texts(change, relation):
         ("prose{2..}", "prose{3..}", "stricter"),
         ("prose{..40}", "prose{..40} without /ab+/", "stricter"),
         ("int in 0 .. 9999", "int in 0 .. 9999 grouped", "looser"),
+        ("decimal(2) in 0 .. 9999 grouped", "decimal(2) in 0 .. 9999", "stricter"),
         ("number", "decimal(2)", "stricter"),
         ("expr", "number", "stricter"),
     ],
@@ -269,6 +272,30 @@ def test_watches(old, new, relation):
     found = compared(*texts)
     assert found.relation == relation
     assert found.proven
+
+
+def test_counts_of_items():
+    ranges = ["0..1", "1..2", "2", "2..", "0..", "3..4"]
+    reach = {"0..1": {0, 1}, "1..2": {1, 2}, "2": {2}, "3..4": {3, 4}}
+    reach |= {"2..": set(range(2, 9)), "0..": set(range(9))}
+    for old in ranges:
+        for new in ranges:
+            text = 'shape S { xs: I{%s} ";" } shape I { "x" } trace S'
+            found = compared(text % old, text % new)
+            want = (not reach[old] <= reach[new], not reach[new] <= reach[old])
+            got = (found.only_old.difference is not None, found.only_new.difference is not None)
+            assert (old, new, got) == (old, new, want)
+            assert found.proven
+
+
+def test_unnamed_patterns():
+    text = 'shape S { /[xy]{1,2}/ " " x: int } trace S'
+    relations = {"[xy]{1}": "stricter", "[xyz]{1,3}": "looser", "[yz]{1,2}": "different"}
+    for pattern, relation in relations.items():
+        found = compared(text, text.replace("[xy]{1,2}", pattern))
+        assert (found.relation, found.proven) == (relation, True)
+    same = compared(text, text.replace("[xy]{1,2}", "x|y|xx|xy|yx|yy"))
+    assert (same.relation, same.proven) == ("equivalent", True)
 
 
 def test_long_lists_are_told_apart_by_their_length():
