@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from rulec.runtime.verdicts import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from random import Random
 
 RELATIONS = {
     "==": ("!=", "<=", ">=", "~="),
@@ -130,3 +132,30 @@ def _between(
     span = Span(before.source, start, start + len(old))
     for other in new:
         yield span, other
+
+
+_BOUND = re.compile(r"(?<![\w\"\-.])\d+(?![\w\"])")
+_TYPES = [
+    (" grouped", ""),
+    ("1_000_000", "1_000_000 grouped"),
+    (": int", ": decimal(1)"),
+    (": number", ": decimal(0..3)"),
+    ("[xy]", "[xyz]"),
+    ('"no"', '"on"'),
+]
+
+
+def reshaped(text: str, r: Random) -> str:
+    """The text with one bound, or one type, of one line of a shape changed."""
+    lines = text.split("\n")
+    shaped = [n for n, line in enumerate(lines) if line.strip() and "rule" not in line]
+    number = r.choice(shaped)
+    line = lines[number]
+    bounds = list(_BOUND.finditer(line))
+    if bounds and r.random() < 0.7:
+        bound = r.choice(bounds)
+        changed = str(max(0, int(bound[0]) + r.choice([-1, 1, 3])))
+        lines[number] = line[: bound.start()] + changed + line[bound.end() :]
+    else:
+        lines[number] = line.replace(*r.choice(_TYPES), 1)
+    return "\n".join(lines)
