@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,8 +14,10 @@ from rich.text import Text
 from rulec.cli.console import Exit, Format, FormatOption, emit, sound, stdout, steps
 from rulec.cli.stages import claim_line
 from rulec.dsl.source import Span
-from rulec.runtime.differences import Comparison, Difference, OnlyOne, Ruled, compare
 from rulec.runtime.verdicts import exact
+
+if TYPE_CHECKING:
+    from rulec.runtime.differences import Comparison, Difference, OnlyOne
 
 _HEADS = {
     "equivalent": "the rulesets accept the same traces",
@@ -40,6 +42,8 @@ def diff(
 
     Audit rules don't count. Every trace has been replayed with both rulesets.
     """
+    from rulec.runtime.differences import Ruled, compare  # noqa: PLC0415 - only here
+
     sides = [Ruled(made.ruleset, made.machine) for made in map(sound, (old, new))]
     with steps("comparing", None):
         found = compare(sides[0], sides[1])
