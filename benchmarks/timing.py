@@ -65,7 +65,7 @@ class Walk:
 def classify(host: Host, tokens: Sequence[int]) -> Trace:
     """The class of each step of a trace, from the rows of the pack."""
     table = host.pack.table
-    config, at = host.engine.start({}), 0
+    config, at = host.engine.start(start_values(host)), 0
     found: list[str] = []
     for token in tokens:
         found.append(_class(host, config))
