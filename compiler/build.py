@@ -44,11 +44,12 @@ from rulec.compiler.places import (
     Scalar,
 )
 from rulec.compiler.prose import Prose, Watching, alphabet
+from rulec.compiler.support import unwritten_lists
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rulec.compiler.plan import Plan
     from rulec.compiler.tiers import Assignment
@@ -82,6 +83,7 @@ class Builder:
     _watch: int | None = None
     _behind: Trailing = OWED
     _inner: bool = False
+    _repeating: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -132,7 +134,10 @@ class Builder:
         """The text of one instance, its rules tested behind it."""
         rules = self.plan.rules_of(instance)
         closing: Program = (Check(rules),) if rules else ()
-        return self._element(instance.shape.body, instance, self._through(closing, then))
+        outer, self._repeating = self._repeating, False
+        entry = self._element(instance.shape.body, instance, self._through(closing, then))
+        self._repeating = outer
+        return entry
 
     def _opened(self, instance: Instance, then: Entry) -> Entry:
         resets = self.plan.resets(instance)
@@ -218,7 +223,8 @@ class Builder:
         for way, (option, own) in enumerate(zip(options, written, strict=True)):
             entry = then if option is None else self._element(option, into, then)
             guard = self._guarded(into, element, way)
-            entries.append(((*guard, *self._absent(everything - own)), entry))
+            lists = () if self._repeating else unwritten_lists(option, options, into)
+            entries.append(((*guard, *self._absent(everything - own, lists, into)), entry))
 
         def lay(after: Trailing) -> int:
             node = self.graph.node()
@@ -228,13 +234,24 @@ class Builder:
 
         return self._entry(lay)
 
-    def _absent(self, fields: frozenset[int]) -> Program:
-        if not fields:
-            return ()
+    def _absent(self, fields: frozenset[int], lists: Sequence[int], into: Instance) -> Program:
+        """What a way leaves out: fields are absent, lists stay empty, and rules know it."""
         registers = [self.layout.fields[number].register for number in sorted(fields)]
-        rules = self.plan.rules_reading(registers)
-        gone = Absent(tuple(registers))
-        return (gone, Check(rules)) if rules else (gone,)
+        gone: Program = (Absent(tuple(registers)),) if registers else ()
+        closed: Program = tuple(ListClose(number) for number in lists)
+        rules = {*self.plan.rules_reading(registers), *self._folding(lists, into)}
+        return (*gone, *closed, Check(tuple(sorted(rules)))) if rules else (*gone, *closed)
+
+    def _folding(self, lists: Sequence[int], into: Instance) -> set[int]:
+        """The rules over lists that stay empty, but those of shapes that are left out too."""
+        inner = {
+            done
+            for place in self.layout.instances
+            if into.first < place.first and place.end <= into.end
+            for done in place.done
+        }
+        folding = self.plan.rules_folding(lists)
+        return {rule for rule in folding if self.plan.rules[rule].done not in inner}
 
     # --- repeats ---
 
@@ -271,7 +288,9 @@ class Builder:
             return node
 
         tail = self._entry(again)
+        within, self._repeating = self._repeating, True
         body = self._element(element.body, into, tail)
+        self._repeating = within
         self.graph.pending = outer
 
         def lay(after: Trailing) -> int:

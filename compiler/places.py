@@ -256,6 +256,12 @@ def bounds_of(body: checked.Element, slot: checked.Slot) -> tuple[int, int | Non
         case checked.Sequence(parts):
             found = [bounds_of(part, slot) for part in parts if _holds(part, slot)]
             return found[0] if len(found) == 1 else (0, None)
+        case checked.Optional(inner):
+            return 0, bounds_of(inner, slot)[1]
+        case checked.Choice(options):
+            ends = [bounds_of(option, slot)[1] for option in options if _holds(option, slot)]
+            most = [end for end in ends if end is not None]
+            return 0, max(most) if most and len(most) == len(ends) else None
         case _:
             return 0, None
 

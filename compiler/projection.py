@@ -32,11 +32,11 @@ from rulec.compiler.loops import repeated
 from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar
 from rulec.compiler.polynomial import number, variable
 from rulec.compiler.steering import conjuncts
-from rulec.compiler.support import lists_in
+from rulec.compiler.support import lists_in, unwritten_lists
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from rulec.compiler.machine import Field
     from rulec.compiler.names import Names
@@ -84,6 +84,7 @@ class Projection:
     whole_lists: set[int] = field(default_factory=set)
     start: Formula = TRUE
     watched: bool = False
+    repeating: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -166,7 +167,10 @@ class Projection:
     def instance(self, instance: Instance, after: Formula) -> Formula:
         """What must hold before an instance, given what must hold behind it."""
         own = self._own(instance)
-        return self.element(instance.shape.body, instance, conjoined(after, own))
+        outer, self.repeating = self.repeating, False
+        before = self.element(instance.shape.body, instance, conjoined(after, own))
+        self.repeating = outer
+        return before
 
     def element(self, element: checked.Element, into: Instance, after: Formula) -> Formula:
         """What must hold before an element, given what must hold behind it."""
@@ -188,7 +192,10 @@ class Projection:
             case checked.Optional(body):
                 return self._choice(element, (body, None), into, after)
             case checked.Repeat():
-                return repeated(self, element, into, after)
+                outer, self.repeating = self.repeating, True
+                before = repeated(self, element, into, after)
+                self.repeating = outer
+                return before
             case _:
                 assert_never(element)
 
@@ -206,26 +213,12 @@ class Projection:
             behind = after
             for gone in sorted(everything - own):
                 behind = self._put(behind, PRESENT + self.plan.fields[gone].register, 0)
-            behind = self._unwritten(behind, option, options, into)
+            for list_ in () if self.repeating else unwritten_lists(option, options, into):
+                behind = self.emptied(behind, list_)
             found.append(behind if option is None else self.element(option, into, behind))
         before = self.joined(found)
         self.decide("branch", element, into, before, found)
         return before
-
-    def _unwritten(
-        self,
-        formula: Formula,
-        chosen: checked.Element | None,
-        options: Iterable[checked.Element | None],
-        into: Instance,
-    ) -> Formula:
-        """Lists that stand in other branches only stay empty."""
-        own = () if chosen is None else lists_in(chosen, into)
-        for option in options:
-            for list_ in () if option is None else lists_in(option, into):
-                if list_ not in own:
-                    formula = self.emptied(formula, list_)
-        return formula
 
     def emptied(self, formula: Formula, list_: int) -> Formula:
         """The formula before the first item of a list."""

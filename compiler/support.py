@@ -8,7 +8,7 @@ from rulec.compiler.places import Instance, Listed, unsupported
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rulec.dsl.diagnostics import Diagnostic
 
@@ -79,6 +79,17 @@ def slots(element: checked.Element) -> Iterator[checked.Slot]:
                 yield from slots(part)
         case checked.Optional(body) | checked.Repeat(body):
             yield from slots(body)
+
+
+def unwritten_lists(
+    chosen: checked.Element | None,
+    options: Iterable[checked.Element | None],
+    into: Instance,
+) -> list[int]:
+    """The lists that stand in other branches only."""
+    own = () if chosen is None else lists_in(chosen, into)
+    others = [lists_in(option, into) for option in options if option is not None]
+    return [n for n in dict.fromkeys(n for found in others for n in found) if n not in own]
 
 
 def lists_in(element: checked.Element, into: Instance) -> list[int]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rulec.compiler.regions import Region
 
 
+PICKED = ("min", "max", "first", "last", "prev")
+"""Folds that have no value where their list has no item."""
+
 MOST_STARTS = 256
 """Sets of parameters whose first allowed sets are kept."""
 
@@ -37,6 +40,16 @@ class Rules:
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
         )
         self._beside = {f.register: self._neighbours(f) for f in machine.fields}
+        self._picks = tuple(
+            tuple(
+                sorted(
+                    number
+                    for number in deep_folds(rule.term, machine.folds)
+                    if machine.folds[number].function in PICKED
+                )
+            )
+            for rule in machine.rules
+        )
         self._starts: dict[Any, dict[int, Region]] = {}
         self._mentioned = tuple(
             deep_registers(rule.steer, machine.folds) for rule in machine.rules
@@ -243,7 +256,17 @@ class Rules:
     def _may_lack(self, rule: int, regs: Sequence[Any]) -> bool:
         """Whether a rule may still turn out vacuous: then it forbids nothing yet."""
         unsure = self.machine.rules[rule].unsure
-        return any(regs[register] is Gap.UNKNOWN for register in unsure)
+        if any(regs[register] is Gap.UNKNOWN for register in unsure):
+            return True
+        return any(self._may_be_empty(self.machine.folds[n], regs) for n in self._picks[rule])
+
+    def _may_be_empty(self, fold: Folding, regs: Sequence[Any]) -> bool:
+        """Whether a list, of which an item's value is asked, may have none in the end."""
+        if regs[fold.register] is not Gap.ABSENT:
+            return False
+        spec = self.machine.lists[fold.list]
+        owed = fold.list == fold.outer and spec.low > 0
+        return regs[spec.phase] == 3 or not owed
 
     def _ahead(self, regs: Sequence[Any], chosen: tuple[int, ...]) -> dict[int, Region]:
         """What rules leave open before anything is written: no state leaves more open."""

@@ -90,6 +90,21 @@ def _list(r: Random, name: str) -> Part:
     return Part(declared, [f"[{t}]" for t in texts], lists=[name])
 
 
+def _maybe_list(r: Random, name: str) -> Part:
+    """A list that may be left out, or stands in one of two branches."""
+    part = _list(r, name)
+    if r.random() < 0.5:
+        return Part(f"( {part.declared} )?", ["", *part.texts], lists=[name])
+    type_, texts = _values(r)
+    other = [f"b{t};" for t in texts]
+    return Part(
+        f'( {part.declared} | "b" {name}x: {type_} ";" )',
+        [*part.texts, *other],
+        optional=[f"{name}x"],
+        lists=[name],
+    )
+
+
 def _records(r: Random, name: str) -> Part:
     low = r.randint(0, 1)
     high = low + r.randint(1, 2)
@@ -167,7 +182,7 @@ class Author:
 
     def _part(self, name: str) -> Part:
         r = self.r
-        kind = r.choices(range(7), [8, 1.5, 1.5, 1, 2, 2, 1])[0]
+        kind = r.choices(range(8), [8, 1.5, 1.5, 1, 2, 2, 1, 1.5])[0]
         match kind:
             case 0:
                 return _scalar(r, name)
@@ -181,8 +196,10 @@ class Author:
                 return _list(r, name)
             case 5:
                 return _records(r, name)
-            case _:
+            case 6:
                 return _nested(r, name)
+            case _:
+                return _maybe_list(r, name)
 
     # --- rules ---
 
