@@ -19,8 +19,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rulec.compiler import small, solver, terms
+from rulec.compiler.asking import known_of, over_names, refuted
 from rulec.compiler.conditions import (
-    Atom,
     Cell,
     Formula,
     Unfit,
@@ -28,19 +28,15 @@ from rulec.compiler.conditions import (
     rules_of,
     variables,
 )
+from rulec.compiler.meanings import meanings
 from rulec.compiler.witnesses import Choice, choices, shown_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from rulec.compiler.names import Names
-    from rulec.compiler.polynomial import Poly
     from rulec.compiler.projection import Decision, Projection
-    from rulec.compiler.space import Space
     from rulec.compiler.terms import Term
-
-EFFORT = 1_500_000
-"""What the solver may spend on one claim, in its own steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +53,32 @@ def certify(projection: Projection) -> None:
     found = [claim for claim in claims(projection) if not _plain(claim)]
     names = projection.names
     for claim in found:
-        wrong = _tried(names.space, claim)
+        wrong = _tried(names, claim)
         if wrong is not None:
             raise _stuck(names, claim, wrong)
     wanted = [_negated(names, claim) for claim in found]
-    if not wanted:
-        return
-    whole = terms.Some(tuple(wanted)) if len(wanted) > 1 else wanted[0]
-    if isinstance(_ask(names, whole), solver.Contradiction):
+    apart = list(meanings(projection))
+    every = (*wanted, *(meaning.apart for meaning in apart))
+    if not every or isinstance(refuted(names, [terms.Some(every)]), solver.Contradiction):
         return
     for claim, term in zip(found, wanted, strict=True):
-        answer = _ask(names, term)
+        answer = refuted(names, [term])
         if isinstance(answer, solver.Satisfiable):
             raise _stuck(names, claim, {})
         if isinstance(answer, solver.Undecided):
             reason = f"the solver could not tell whether `{claim.about}` can get stuck"
             raise Unfit(reason, rules_of(claim.given, *claim.shown))
+    for meaning in apart:
+        if not isinstance(refuted(names, [meaning.apart]), solver.Contradiction):
+            reason = "the solver could not tell whether masks keep what the rule says"
+            raise Unfit(reason, meaning.rules)
+
+
+def _negated(names: Names, claim: Claim) -> Term:
+    """The claim is wrong: what is known, what is given, and nothing that is shown."""
+    known = known_of(names, claim.given, *claim.shown)
+    shown = [terms.Negated(over_names(formula)) for formula in claim.shown]
+    return terms.Every((*known, over_names(claim.given), *shown))
 
 
 def _stuck(names: Names, claim: Claim, wrong: Mapping[int, int]) -> Unfit:
@@ -91,6 +97,9 @@ def _stuck(names: Names, claim: Claim, wrong: Mapping[int, int]) -> Unfit:
 
 def claims(projection: Projection) -> Iterator[Claim]:
     """What must be proven of a projection."""
+    for name, raw, settled in projection.settlings:
+        yield Claim(name, raw, (settled,))
+        yield Claim(name, settled, (raw,))
     for decision in projection.decisions.values():
         if decision.kind == "field":
             yield from _of_field(projection.names, decision)
@@ -130,136 +139,10 @@ def _plain(claim: Claim) -> bool:
     return () in given or any(given.issuperset(shown) for shown in claim.shown)
 
 
-def _tried(space: Space, claim: Claim) -> dict[int, int] | None:
+def _tried(names: Names, claim: Claim) -> dict[int, int] | None:
     """Small values that refute a claim, if some that were tried do."""
-    for values in small.assignments(space, claim.given, *claim.shown):
+    for values in small.assignments(names.space, claim.given, *claim.shown):
         shown = any(small.holds(formula, values) for formula in claim.shown)
-        if not shown and small.holds(claim.given, values):
+        if not shown and names.possible(values) and small.holds(claim.given, values):
             return values
     return None
-
-
-# --- the solver ---
-
-
-def refuted(names: Names, conditions: Sequence[Term], effort: int = EFFORT) -> solver.Answer:
-    """Values of a space's variables with which all conditions hold, or that there are none.
-
-    The conditions are terms over the variables (`over_names`); the core of a contradiction are
-    places among them.
-    """
-    read = frozenset().union(*map(terms.registers, conditions))
-    order = {name: place for place, name in enumerate(sorted(read))}
-    scales = {place: None if name in names.space.dense else 1 for name, place in order.items()}
-    asked = [_renamed(condition, order) for condition in conditions]
-    answer = solver.satisfy(asked, scales, rlimit=effort, core=len(asked) > 1)
-    if isinstance(answer, solver.Satisfiable):
-        return solver.Satisfiable({name: answer.values[n] for name, n in order.items()})
-    return answer
-
-
-def known_of(names: Names, formula: Formula, more: Sequence[int] = ()) -> Iterator[Term]:
-    """What the types allow the variables of a formula, and `more` of them, to be."""
-    yield from _known(names.space, Claim("", formula, ()))
-    for name in more:
-        yield from _bounds(names.space, name)
-
-
-def over_names(formula: Formula) -> Term:
-    """A formula as a term that reads the variables of its space."""
-    return _conjunction(formula)
-
-
-def _ask(names: Names, term: Term) -> solver.Answer:
-    return refuted(names, [term])
-
-
-def _renamed(term: Term, order: Mapping[int, int]) -> Term:
-    match term:
-        case terms.Read(register):
-            return terms.Read(order[register])
-        case terms.Binary(op, left, right):
-            return terms.Binary(op, _renamed(left, order), _renamed(right, order))
-        case terms.Relate(relation, left, right):
-            return terms.Relate(relation, _renamed(left, order), _renamed(right, order))
-        case terms.Every(inner):
-            return terms.Every(tuple(_renamed(part, order) for part in inner))
-        case terms.Some(inner):
-            return terms.Some(tuple(_renamed(part, order) for part in inner))
-        case terms.Negated(inner):
-            return terms.Negated(_renamed(inner, order))
-        case _:
-            return term
-
-
-def _negated(names: Names, claim: Claim) -> Term:
-    """The claim is wrong: what the types allow, what is given, and nothing that is shown."""
-    given = [_formula(block) for block in _blocks(claim.given)]
-    shown = [terms.Negated(_conjunction(formula)) for formula in claim.shown]
-    return terms.Every((*_known(names.space, claim), *given, *shown))
-
-
-def _known(space: Space, claim: Claim) -> Iterator[Term]:
-    """What the types allow, and what quotients are."""
-    for name in sorted(small.read(space, claim.given, *claim.shown)):
-        yield from _bounds(space, name)
-        if name in space.quotients:
-            yield from map(_atom, space.quotients[name].atoms)
-
-
-def _bounds(space: Space, name: int) -> Iterator[Term]:
-    low, high = space.bounds.get(name, (None, None))
-    if low is not None:
-        yield terms.Relate(">=", terms.Read(name), _number(low))
-    if high is not None:
-        yield terms.Relate("<=", terms.Read(name), _number(high))
-
-
-def _blocks(formula: Formula) -> Sequence[Formula]:
-    return [(block,) for block in formula]
-
-
-def _conjunction(formula: Formula) -> Term:
-    if not formula:
-        return terms.Const(True)
-    return terms.Every(tuple(_formula(block) for block in _blocks(formula)))
-
-
-def _formula(formula: Formula) -> Term:
-    ((*cells,),) = formula
-    if not cells:
-        return terms.Const(False)
-    return terms.Some(tuple(terms.Every(tuple(map(_atom, cell))) for cell in cells))
-
-
-def _atom(atom: Atom) -> Term:
-    value, zero = _poly(atom.poly), _number(0)
-    match atom.sign:
-        case "ge":
-            return terms.Relate(">=", value, zero)
-        case "eq":
-            return terms.Relate("==", value, zero)
-        case "ne":
-            return terms.Relate("!=", value, zero)
-        case _:
-            rest = terms.Binary("%", value, _number(atom.modulus))
-            return terms.Relate("==", rest, zero)
-
-
-def _poly(poly: Poly) -> Term:
-    parts: list[Term] = []
-    for factor, monomial in poly.parts:
-        part: Term = _number(factor)
-        for place, name in enumerate(monomial):
-            read = terms.Read(name)
-            plain = place == 0 and factor == 1
-            part = read if plain else terms.Binary("*", part, read)
-        parts.append(part)
-    total: Term = parts[0] if parts else _number(0)
-    for part in parts[1:]:
-        total = terms.Binary("+", total, part)
-    return total
-
-
-def _number(value: int) -> Term:
-    return terms.Const(Fraction(value))

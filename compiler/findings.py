@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from rulec.compiler import small, solver, terms
-from rulec.compiler.certificates import known_of, over_names, refuted
+from rulec.compiler.asking import known_of, over_names, refuted
 from rulec.compiler.conditions import (
     FALSE,
     TRUE,
@@ -263,7 +263,7 @@ class _Analyst:
         space = self._names.space
         if register in space.dense or self._several(register, formula):
             return None
-        known = (over_names(formula), *known_of(self._names, formula, (register,)))
+        known = (over_names(formula), *known_of(self._names, formula, more=(register,)))
         answer = self._asked(known)
         if not isinstance(answer, solver.Satisfiable):
             return None

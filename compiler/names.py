@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import product
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.space import Space
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
     from rulec.compiler.machine import Field, Kind
     from rulec.compiler.plan import Plan
     from rulec.compiler.polynomial import Range
@@ -36,6 +39,7 @@ class Names:
     scales: dict[int, int] = field(default_factory=dict)
     units: dict[int, int] = field(default_factory=dict)
     texts: set[int] = field(default_factory=set)
+    exclusive: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if self.fields:
@@ -94,6 +98,22 @@ class Names:
         self.scales[register] = scale
         self.space.bounds[register] = bounds
         self.space.bounds[PRESENT + register] = (0, 1)
+
+    def exclude(self, options: Sequence[Set[int]]) -> None:
+        """Note fields of branches of which only one is written."""
+        for place, own in enumerate(options):
+            for others in options[place + 1 :]:
+                pairs = product(own - others, others - own)
+                registers = ((self._register(a), self._register(b)) for a, b in pairs)
+                self.exclusive.update((min(pair), max(pair)) for pair in registers)
+
+    def _register(self, number_: int) -> int:
+        return self.plan.fields[number_].register
+
+    def possible(self, values: Mapping[int, int]) -> bool:
+        """Whether no two fields of exclusive branches are there."""
+        there = {name - PRESENT for name, held in values.items() if name >= PRESENT and held}
+        return not any(a in there and b in there for a, b in self.exclusive)
 
     def may_lack(self, register: int, home: int) -> bool:
         """Whether a field may be absent where a rule, by a register beside it, is not."""

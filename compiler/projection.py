@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from typing_extensions import assert_never
 
@@ -38,7 +38,7 @@ from rulec.dsl import checked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rulec.compiler.machine import Field
+    from rulec.compiler.machine import Field, Folding
     from rulec.compiler.names import Names
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Term
@@ -67,6 +67,14 @@ class Decision:
     known: Cell = ()
 
 
+class Taken(NamedTuple):
+    """One more item: the formula behind its folds, and the one before they take it in."""
+
+    folds: tuple[Folding, ...]
+    behind: Formula
+    before: Formula
+
+
 @dataclass(slots=True)
 class Projection:
     """The projection of some rules of a plan, taken together."""
@@ -82,6 +90,8 @@ class Projection:
     flattened: dict[tuple[int, Term], Formula] = field(default_factory=dict)
     of_lists: dict[int, set[int]] = field(default_factory=dict)
     whole_lists: set[int] = field(default_factory=set)
+    settlings: list[tuple[str, Formula, Formula]] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
     start: Formula = TRUE
     watched: bool = False
     repeating: bool = False
@@ -208,6 +218,8 @@ class Projection:
     ) -> Formula:
         written = [self.plan.written(option, into) for option in options]
         everything = frozenset().union(*written)
+        if not self.repeating:
+            self.names.exclude(written)
         found: list[Formula] = []
         for option, own in zip(options, written, strict=True):
             behind = after
@@ -271,8 +283,13 @@ class Projection:
         where = (id(into), id(slot), 0)
         if not isinstance(place, Listed):
             return self._named(slot, where, self._place(place, where, after))
-        for number_ in Accumulator.order(self.plan, place.list):
+        behind = after
+        order = Accumulator.order(self.plan, place.list)
+        for number_ in order:
             after = Accumulator(self.names).updated(after, number_)
+        if behind != after:
+            folds = tuple(self.plan.folds[number_] for number_ in order)
+            self.taken.append(Taken(folds, behind, after))
         after = conjoined(after, self.of_items(place.list))
         before = self._named(slot, where, self._place(place.item, where, after))
         count = self.plan.lists[place.list].count
@@ -310,7 +327,9 @@ class Projection:
                 high = most_items(self.plan, self.plan.folds[fold])
                 scalars.differing_texts(self.plan, spec, rule, high)
             return after
-        after = scalars.settled(self.names, after, spec.register)
+        raw, after = after, scalars.settled(self.names, after, spec.register)
+        if raw != after:
+            self.settlings.append((_field_name(spec), raw, after))
         own = scalars.about(spec, after)
         if spec.register in self.distinct:
             high = most_items(self.plan, self.plan.folds[self.distinct[spec.register][1]])

@@ -6,12 +6,14 @@ names; every term is data and can be stored in a pack.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rulec.dsl.checked import Arithmetic, Relation
 
 LIMIT = 10**18
@@ -200,6 +202,23 @@ def parts(term: Term) -> tuple[Term, ...]:
             return (test, yes, no)
         case _:
             return ()
+
+
+def rebuilt(term: Term, inner: Sequence[Term]) -> Term:
+    """The term with other terms directly inside, in the order of `parts`."""
+    match term:
+        case Extreme() | Every() | Some():
+            return replace(term, terms=tuple(inner))
+        case Else():
+            return Else(inner[0], inner[1])
+        case Either():
+            return Either(inner[0], inner[1], inner[2])
+        case Minus() | Rounded() | Absolute() | Negated():
+            return replace(term, term=inner[0])
+        case Binary() | Relate() | Near():
+            return replace(term, left=inner[0], right=inner[1])
+        case _:
+            return term
 
 
 def registers(term: Term) -> frozenset[int]:

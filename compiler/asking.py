@@ -1,0 +1,111 @@
+"""Questions about formulas, put to the solver as terms over the variables of a space."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from rulec.compiler import small, solver, terms
+from rulec.compiler.conditions import PRESENT, Atom, Block, Formula
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rulec.compiler.names import Names
+    from rulec.compiler.polynomial import Poly
+    from rulec.compiler.terms import Term
+
+EFFORT = 1_500_000
+"""What the solver may spend on one question, in its own steps."""
+
+
+def refuted(names: Names, conditions: Sequence[Term], effort: int = EFFORT) -> solver.Answer:
+    """Values of a space's variables with which all conditions hold, or that there are none.
+
+    The conditions are terms over the variables (`over_names`); the core of a contradiction are
+    places among them.
+    """
+    read = frozenset().union(*map(terms.registers, conditions))
+    order = {name: place for place, name in enumerate(sorted(read))}
+    scales = {place: None if name in names.space.dense else 1 for name, place in order.items()}
+    asked = [_renamed(condition, order) for condition in conditions]
+    answer = solver.satisfy(asked, scales, rlimit=effort, core=len(asked) > 1)
+    if isinstance(answer, solver.Satisfiable):
+        return solver.Satisfiable({name: answer.values[n] for name, n in order.items()})
+    return answer
+
+
+def _renamed(term: Term, order: Mapping[int, int]) -> Term:
+    if isinstance(term, terms.Read):
+        return terms.Read(order[term.register])
+    return terms.rebuilt(term, [_renamed(part, order) for part in terms.parts(term)])
+
+
+def known_of(names: Names, *formulas: Formula, more: Sequence[int] = ()) -> Iterator[Term]:
+    """What is true of the variables of formulas, and of `more` of them, wherever they stand.
+
+    The types bound them, quotients are what they are, and of the fields of exclusive branches
+    only those of one are there.
+    """
+    space = names.space
+    read = small.read(space, *formulas) | set(more)
+    for name in sorted(read):
+        low, high = space.bounds.get(name, (None, None))
+        if low is not None:
+            yield terms.Relate(">=", terms.Read(name), whole(low))
+        if high is not None:
+            yield terms.Relate("<=", terms.Read(name), whole(high))
+        if name in space.quotients:
+            yield from map(_atom, space.quotients[name].atoms)
+    there = {name - PRESENT for name in read if name >= PRESENT}
+    for one, other in sorted(names.exclusive):
+        if one in there and other in there:
+            both = terms.Binary("+", terms.Read(PRESENT + one), terms.Read(PRESENT + other))
+            yield terms.Relate("<=", both, whole(1))
+
+
+def over_names(formula: Formula) -> Term:
+    """A formula as a term that reads the variables of its space."""
+    if not formula:
+        return terms.Const(True)
+    return terms.Every(tuple(map(_block, formula)))
+
+
+def _block(block: Block) -> Term:
+    if not block:
+        return terms.Const(False)
+    return terms.Some(tuple(terms.Every(tuple(map(_atom, cell))) for cell in block))
+
+
+def _atom(atom: Atom) -> Term:
+    value, zero = _poly(atom.poly), whole(0)
+    match atom.sign:
+        case "ge":
+            return terms.Relate(">=", value, zero)
+        case "eq":
+            return terms.Relate("==", value, zero)
+        case "ne":
+            return terms.Relate("!=", value, zero)
+        case _:
+            rest = terms.Binary("%", value, whole(atom.modulus))
+            return terms.Relate("==", rest, zero)
+
+
+def _poly(poly: Poly) -> Term:
+    parts: list[Term] = []
+    for factor, monomial in poly.parts:
+        part: Term = whole(factor)
+        for place, name in enumerate(monomial):
+            read = terms.Read(name)
+            plain = place == 0 and factor == 1
+            part = read if plain else terms.Binary("*", part, read)
+        parts.append(part)
+    total: Term = parts[0] if parts else whole(0)
+    for part in parts[1:]:
+        total = terms.Binary("+", total, part)
+    return total
+
+
+def whole(value: int) -> Term:
+    """A whole number as a term."""
+    return terms.Const(Fraction(value))
