@@ -79,17 +79,17 @@ class Poly:
                 rest.append((c, monomial))
         return _made(with_it), _made(rest)
 
-    def replaced(self, variable: int, by: Poly) -> Poly:
-        """The polynomial with a variable replaced."""
-        if variable not in self.variables:
+    def replaced(self, changes: Mapping[int, Poly]) -> Poly:
+        """The polynomial with variables replaced, all of them at once."""
+        if changes.keys().isdisjoint(self.variables):
             return self
-        total = Poly(tuple(part for part in self.parts if variable not in part[1]))
+        total = Poly()
         for c, monomial in self.parts:
-            if variable in monomial:
-                product = _made(((c, tuple(v for v in monomial if v != variable)),))
-                for _ in range(monomial.count(variable)):
-                    product = product * by
-                total = total + product
+            product = Poly(((c, tuple(v for v in monomial if v not in changes)),))
+            for variable_ in monomial:
+                if variable_ in changes:
+                    product = product * changes[variable_]
+            total = total + product
         return total
 
     def range(self, bounds: Mapping[int, Range]) -> Range:

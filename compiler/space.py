@@ -177,8 +177,8 @@ class Space:
         changes = {name: by}
         for quotient in self.quotients.copy().values():
             if changes.keys() & (quotient.top.variables | quotient.bottom.variables):
-                top = _all_replaced(quotient.top, changes)
-                bottom = _all_replaced(quotient.bottom, changes)
+                top = quotient.top.replaced(changes)
+                bottom = quotient.bottom.replaced(changes)
                 changes[quotient.name] = variable(self.quotient(top, bottom))
         blocks: list[Block] = []
         for block in formula:
@@ -216,14 +216,8 @@ def _tightened(bounds: dict[Poly, Atom], atom: Atom) -> None:
         bounds[slope] = known.of(atom.rules)
 
 
-def _all_replaced(poly: Poly, changes: dict[int, Poly]) -> Poly:
-    for name, by in changes.items():
-        poly = poly.replaced(name, by)
-    return poly
-
-
 def _replaced_atom(atom: Atom, changes: dict[int, Poly]) -> Atom:
-    return Atom(atom.sign, _all_replaced(atom.poly, changes), atom.modulus, atom.rules)
+    return Atom(atom.sign, atom.poly.replaced(changes), atom.modulus, atom.rules)
 
 
 def _slope(poly: Poly) -> Poly:

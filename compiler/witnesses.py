@@ -97,7 +97,7 @@ def _in_stride(
             continue
         first = space.fresh((None, None))
         value = variable(first)
-        held = tuple(replace(a, poly=a.poly.replaced(name, value)) for a in atoms)
+        held = tuple(replace(a, poly=a.poly.replaced({name: value})) for a in atoms)
         reach = (Atom("ge", value - end), Atom("ge", end + number(lcm(*moduli) - 1) - value))
         yield value, (*meaning, *held, *reach)
 
