@@ -241,6 +241,8 @@ class Flattener(Values):
 
     def _near(self, term: terms.Near) -> Iterator[Outcome]:
         """`|left - right| ≤ unit / 2`, multiplied out."""
+        if term.digits not in self._names.units:
+            raise self._unfit("it speaks of a field that shows no digits")
         unit = self._names.unit(term.digits)
         for a in self.value(term.left):
             for b in self.value(term.right):

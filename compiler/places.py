@@ -251,8 +251,10 @@ def unsupported(what: str, span: Span) -> Diagnostic:
 def bounds_of(body: checked.Element, slot: checked.Slot) -> tuple[int, int | None]:
     """How many items a list can have, where its slot is repeated directly; else any number."""
     match body:
-        case checked.Repeat(inner, low, high) if inner is slot:
+        case checked.Repeat(inner, low, high) if _once(inner, slot):
             return low, high
+        case checked.Repeat(inner, _, high) if _at_most_once(inner, slot):
+            return 0, high
         case checked.Sequence(parts):
             found = [bounds_of(part, slot) for part in parts if _holds(part, slot)]
             return found[0] if len(found) == 1 else (0, None)
@@ -264,6 +266,28 @@ def bounds_of(body: checked.Element, slot: checked.Slot) -> tuple[int, int | Non
             return 0, max(most) if most and len(most) == len(ends) else None
         case _:
             return 0, None
+
+
+def _once(element: checked.Element, slot: checked.Slot) -> bool:
+    """Whether a slot is written once, whatever is chosen."""
+    if not isinstance(element, checked.Sequence):
+        return element is slot
+    holding = [part for part in element.parts if _holds(part, slot)]
+    return len(holding) == 1 and _once(holding[0], slot)
+
+
+def _at_most_once(element: checked.Element, slot: checked.Slot) -> bool:
+    """Whether a slot is written once or not at all."""
+    match element:
+        case checked.Sequence(parts):
+            holding = [part for part in parts if _holds(part, slot)]
+            return len(holding) == 1 and _at_most_once(holding[0], slot)
+        case checked.Choice(options):
+            return all(_at_most_once(o, slot) for o in options if _holds(o, slot))
+        case checked.Optional(body):
+            return _at_most_once(body, slot)
+        case _:
+            return element is slot
 
 
 def _holds(element: checked.Element, slot: checked.Slot) -> bool:

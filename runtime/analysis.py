@@ -139,17 +139,25 @@ class Analysis:
     def _passing(self) -> str | None:
         """A trace that keeps all rules."""
         found = self._witnesses.find(self._steering(), confirm=self._passes)
-        return self._shown(found) if isinstance(found, Trace) else None
+        if not isinstance(found, Trace):
+            return None
+        return f"a trace that keeps all rules:\n{self._shown(found)}"
 
     def _steering(self) -> list[int]:
         return [n for n, rule in enumerate(self.plan.rules) if rule.tier != "audit"]
 
     def _breaking(self, rule: int, others: Sequence[int]) -> str | None:
         """A trace that breaks a rule, and so one of those that imply it."""
-        found = self._witnesses.find(
-            (), (rule,), confirm=lambda t: self._breaks(t, rule, others)
-        )
-        return self._shown(found) if isinstance(found, Trace) else None
+
+        def shows(trace: Trace) -> bool:
+            return self._breaks(trace, rule, others)
+
+        found = self._witnesses.find((), (rule,), confirm=shows)
+        if not isinstance(found, Trace):
+            return None
+        names = " and ".join(f"`{name}`" for name in sorted(self._broken(found)))
+        shown = self._shown(found)
+        return f"what breaks it breaks another rule too; this breaks {names}:\n{shown}"
 
     def without(self, rules: Sequence[int]) -> str | None:
         """A trace that keeps all rules but one of some that exclude each other."""

@@ -99,12 +99,20 @@ def compare(old: Ruled, new: Ruled) -> Comparison:
     plans = plan_ruleset(old.ruleset), plan_ruleset(new.ruleset)
     aligned = align(*plans)
     sides = _Side(old, plans[0]), _Side(new, plans[1])
-    return Comparison(
-        _only(sides[0], sides[1], aligned),
-        _only(sides[1], sides[0], aligned.turned()),
-        aligned if isinstance(aligned, Apart) else None,
-        tuple(_requests(*plans)),
-    )
+    only = _only(sides[0], sides[1], aligned), _only(sides[1], sides[0], aligned.turned())
+    requests = tuple(_requests(*plans))
+    if requests:
+        only = _shared(only[0]), _shared(only[1])
+    apart = aligned if isinstance(aligned, Apart) else None
+    return Comparison(*only, apart, requests)
+
+
+def _shared(only: OnlyOne) -> OnlyOne:
+    """What is known where requests differ: nothing of those that only one side takes."""
+    if only.difference is not None:
+        return only
+    tried = only.tried or "among the requests that both take"
+    return OnlyOne(None, tried=tried, open=(*only.open, "the requests differ"))
 
 
 class _Side:

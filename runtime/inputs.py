@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
 from rulec.compiler.automata import Dfa, regex_dfa
+from rulec.dsl.regex import parse_regex
+from rulec.runtime.verdicts import exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rulec.compiler.machine import Machine, Parameter
     from rulec.compiler.terms import Value
-from rulec.dsl.regex import parse_regex
 
 LONGEST = 60
 _HUGE = 10**LONGEST
@@ -68,12 +69,22 @@ def _outside(parameter: Parameter, value: Fraction) -> str:
 
 
 def _shown(given: object) -> str:
-    text = repr(given) if abs(_size(given)) < _HUGE else "a number that large"
+    if isinstance(given, Fraction | Decimal | bool | int):
+        return _number_shown(given)
+    text = repr(given)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
-def _size(given: object) -> int:
-    return given if isinstance(given, int) else 0
+def _number_shown(given: Fraction | Decimal | int) -> str:
+    """A number or a truth value as the request wrote it."""
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    if isinstance(given, Decimal) and not given.is_finite():
+        return str(given)
+    if abs(given) >= _HUGE:
+        return "a number that large"
+    text = exact(Fraction(given))
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 @cache

@@ -54,8 +54,9 @@ def _furthest(config: Config) -> Thread:
 
 
 def _shown(trace: bytes, at: int) -> str:
-    text = trace[at : at + 4].decode("utf-8", "replace")
-    return f"`{text[:1]}`"
+    """The character at a byte, spelled out where a terminal would not show it."""
+    char = trace[at : at + 4].decode("utf-8", "replace")[:1]
+    return f"`{char}`" if char.isprintable() else f"`{ascii(char)[1:-1]}`"
 
 
 def verify(

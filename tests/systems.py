@@ -92,7 +92,9 @@ def _list(r: Random, name: str) -> Part:
 
 def _maybe_list(r: Random, name: str) -> Part:
     """A list that may be left out, or stands in one of two branches."""
-    part = _list(r, name)
+    plain = _list(r, name)
+    declared = plain.declared.replace('"["', f'"{name}["')
+    part = Part(declared, [name + text for text in plain.texts], lists=[name])
     if r.random() < 0.5:
         return Part(f"( {part.declared} )?", ["", *part.texts], lists=[name])
     type_, texts = _values(r)

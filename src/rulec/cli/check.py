@@ -100,7 +100,7 @@ def _within(report: stages.Report, budget: int, vocabulary: Vocabulary | None) -
         f"no trace is sure to fit {budget} tokens: {needed} {unit} may be needed"
         if needed < HOPELESS
         else "no number of tokens is sure to complete a trace",
-        Label(report.ruleset.span, "the shortest trace takes that many, its end included"),
+        Label(report.ruleset.trace.span, "so many complete it for sure, its end included"),
         hint="allow more tokens"
         if vocabulary is not None
         else "allow more tokens, or name the tokenizer: without one every byte is a token",

@@ -76,8 +76,10 @@ def emit(record: Mapping[str, object]) -> None:
 
 def given(path: Path) -> Path:
     """A file or `-`, which is stdin; anything else ends the verb."""
-    if str(path) != "-" and not path.is_file():
+    if str(path) != "-" and not path.exists():
         misuse(f"{path}: no such file")
+    if path.is_dir():
+        misuse(f"{path}: is a directory")
     return path
 
 

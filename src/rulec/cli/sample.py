@@ -49,5 +49,5 @@ def _drawn(draw: Sampler, seed: int, inputs: Inputs) -> bytes:
     except BadInput as error:
         misuse(f"--with: {error}")
     except NoSample as error:
-        stderr().print(f"no trace found: {error}")
+        stderr().print(str(error))
         raise typer.Exit(Exit.fault) from None
