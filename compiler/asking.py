@@ -9,7 +9,7 @@ from rulec.compiler import small, solver, terms
 from rulec.compiler.conditions import PRESENT, Atom, Block, Formula
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rulec.compiler.names import Names
     from rulec.compiler.polynomial import Poly
@@ -41,14 +41,22 @@ def _renamed(term: Term, order: Mapping[int, int]) -> Term:
     return terms.rebuilt(term, [_renamed(part, order) for part in terms.parts(term)])
 
 
-def known_of(names: Names, *formulas: Formula, more: Sequence[int] = ()) -> Iterator[Term]:
-    """What is true of the variables of formulas, and of `more` of them, wherever they stand.
+def possible(names: Names, term: Term, effort: int = EFFORT) -> solver.Answer:
+    """Values with which a term holds, and all that is known of the variables that it reads."""
+    known = known_of(names, terms.registers(term))
+    return refuted(names, [terms.Every((*known, term))], effort)
+        names, [terms.Every((*known_of(names, terms.registers(term)), term))], effort
+    )
+
+
+def known_of(names: Names, variables: Iterable[int]) -> Iterator[Term]:
+    """What is true of variables wherever they stand.
 
     The types bound them, quotients are what they are, and of the fields of exclusive branches
     only those of one are there.
     """
     space = names.space
-    read = small.read(space, *formulas) | set(more)
+    read = small.with_origins(space, variables)
     for name in sorted(read):
         low, high = space.bounds.get(name, (None, None))
         if low is not None:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler import small, solver, terms
-from rulec.compiler.asking import known_of, over_names, refuted
+from rulec.compiler.asking import EFFORT, over_names, possible
 from rulec.compiler.conditions import (
     Cell,
     Formula,
@@ -32,11 +32,16 @@ from rulec.compiler.meanings import meanings
 from rulec.compiler.witnesses import Choice, choices, shown_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from rulec.compiler.meanings import Meaning
     from rulec.compiler.names import Names
     from rulec.compiler.projection import Decision, Projection
     from rulec.compiler.terms import Term
+
+
+MOST_TOGETHER = 8
+"""Claims for which a common question may spend what each of them may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +61,49 @@ def certify(projection: Projection) -> None:
         wrong = _tried(names, claim)
         if wrong is not None:
             raise _stuck(names, claim, wrong)
-    wanted = [_negated(names, claim) for claim in found]
-    apart = list(meanings(projection))
-    every = (*wanted, *(meaning.apart for meaning in apart))
-    if not every or isinstance(refuted(names, [terms.Some(every)]), solver.Contradiction):
-        return
-    for claim, term in zip(found, wanted, strict=True):
-        answer = refuted(names, [term])
-        if isinstance(answer, solver.Satisfiable):
-            raise _stuck(names, claim, {})
-        if isinstance(answer, solver.Undecided):
-            reason = f"the solver could not tell whether `{claim.about}` can get stuck"
-            raise Unfit(reason, rules_of(claim.given, *claim.shown))
-    for meaning in apart:
-        if not isinstance(refuted(names, [meaning.apart]), solver.Contradiction):
-            reason = "the solver could not tell whether masks keep what the rule says"
-            raise Unfit(reason, meaning.rules)
+    doubts = [_Doubt(_negated(claim), claim, None) for claim in found]
+    doubts += [_Doubt(meaning.apart, None, meaning) for meaning in meanings(projection)]
+    doubt = _open(names, doubts)
+    if doubt is not None:
+        raise doubt.unfit(names)
 
 
-def _negated(names: Names, claim: Claim) -> Term:
-    """The claim is wrong: what is known, what is given, and nothing that is shown."""
-    known = known_of(names, claim.given, *claim.shown)
+class _Doubt(NamedTuple):
+    """A term that holds where a claim is wrong, or where a meaning is missed."""
+
+    term: Term
+    claim: Claim | None
+    meaning: Meaning | None
+
+    def unfit(self, names: Names) -> Unfit:
+        """Why masks can't rely on what is doubted."""
+        if self.meaning is not None or self.claim is None:
+            rules = self.meaning.rules if self.meaning is not None else ()
+            return Unfit("the solver could not tell whether masks keep what it says", rules)
+        if isinstance(possible(names, self.term), solver.Satisfiable):
+            return _stuck(names, self.claim, {})
+        reason = f"the solver could not tell whether `{self.claim.about}` can get stuck"
+        return Unfit(reason, rules_of(self.claim.given, *self.claim.shown))
+
+
+def _open(names: Names, doubts: Sequence[_Doubt]) -> _Doubt | None:
+    """The first doubt that can't be refuted; many are put together, then in halves."""
+    if not doubts:
+        return None
+    whole = terms.Some(tuple(doubt.term for doubt in doubts))
+    effort = EFFORT * min(len(doubts), MOST_TOGETHER)
+    if isinstance(possible(names, whole, effort), solver.Contradiction):
+        return None
+    if len(doubts) == 1:
+        return doubts[0]
+    middle = len(doubts) // 2
+    return _open(names, doubts[:middle]) or _open(names, doubts[middle:])
+
+
+def _negated(claim: Claim) -> Term:
+    """The claim is wrong: what is given holds, and nothing that is shown."""
     shown = [terms.Negated(over_names(formula)) for formula in claim.shown]
-    return terms.Every((*known, over_names(claim.given), *shown))
+    return terms.Every((over_names(claim.given), *shown))
 
 
 def _stuck(names: Names, claim: Claim, wrong: Mapping[int, int]) -> Unfit:

@@ -161,7 +161,7 @@ class _Analyst:
         given = [over_names(self._formulas[other]) for other in others]
         wrong = terms.Negated(over_names(shown))
         everything = conjoined(shown, *(self._formulas[other] for other in others))
-        known = terms.Every(tuple(known_of(self._names, everything)))
+        known = terms.Every(tuple(known_of(self._names, variables(everything))))
         answer = self._asked((*given, known, wrong))
         if not isinstance(answer, solver.Contradiction):
             return None
@@ -222,7 +222,7 @@ class _Analyst:
         space = self._names.space
         if any(small.holds(formula, values) for values in small.assignments(space, formula)):
             return False
-        known = tuple(known_of(self._names, formula))
+        known = tuple(known_of(self._names, variables(formula)))
         answer = self._asked((over_names(formula), *known))
         return isinstance(answer, solver.Contradiction)
 
@@ -263,7 +263,7 @@ class _Analyst:
         space = self._names.space
         if register in space.dense or self._several(register, formula):
             return None
-        known = (over_names(formula), *known_of(self._names, formula, more=(register,)))
+        known = (over_names(formula), *known_of(self._names, {register, *variables(formula)}))
         answer = self._asked(known)
         if not isinstance(answer, solver.Satisfiable):
             return None

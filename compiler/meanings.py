@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler import terms
-from rulec.compiler.asking import known_of, over_names, whole
+from rulec.compiler.asking import over_names, whole
 from rulec.compiler.conditions import PRESENT, QUOTIENT, Formula, rules_of, variables
 from rulec.compiler.polynomial import number, variable
 
@@ -42,9 +42,7 @@ def meanings(projection: Projection) -> Iterator[Meaning]:
     for (rule, part), formula in projection.flattened.items():
         held = _over_units(projection.names, part)
         if held is not None and not _asks_presence(formula):
-            read = _read(projection.names, part)
-            apart = _apart(projection.names, held, (), formula, read)
-            yield Meaning(frozenset({rule}), apart)
+            yield Meaning(frozenset({rule}), _apart(held, (), formula))
     for taken in projection.taken:
         meaning = _of_item(projection.names, taken)
         if meaning is not None:
@@ -55,9 +53,7 @@ def _asks_presence(formula: Formula) -> bool:
     return any(PRESENT <= name < QUOTIENT for name in variables(formula))
 
 
-def _apart(
-    names: Names, held: Term, given: Iterable[Term], formula: Formula, read: Iterable[int]
-) -> Term:
+def _apart(held: Term, given: Iterable[Term], formula: Formula) -> Term:
     """Where a condition and a formula differ."""
     kept = over_names(formula)
     differ = terms.Some(
@@ -66,14 +62,13 @@ def _apart(
             terms.Every((terms.Negated(held), kept)),
         )
     )
-    return terms.Every((*known_of(names, formula, more=tuple(read)), *given, differ))
+    return terms.Every((*given, differ))
 
 
 def _of_item(names: Names, taken: Taken) -> Meaning | None:
     """One more item of a list: its folds as they are afterwards, by what rules say of them."""
     space, behind = names.space, taken.behind
     given: list[Term] = []
-    read: set[int] = set()
     for fold in taken.folds:
         if not {fold.register, PRESENT + fold.register} & variables(behind):
             continue
@@ -84,11 +79,9 @@ def _of_item(names: Names, taken: Taken) -> Meaning | None:
         behind = space.replaced(behind, fold.register, variable(after))
         behind = space.replaced(behind, PRESENT + fold.register, number(1))
         given.append(terms.Relate("==", terms.Read(after), value))
-        read |= {after, *terms.registers(value)}
     if not given or _asks_presence(behind) or _asks_presence(taken.before):
         return None
-    given += known_of(names, behind, more=tuple(read))
-    apart = _apart(names, over_names(behind), given, taken.before, read)
+    apart = _apart(over_names(behind), given, taken.before)
     return Meaning(rules_of(behind, taken.before), apart)
 
 
@@ -107,11 +100,6 @@ def _added(names: Names, fold: Folding) -> Term | None:
     if fold.function == "sum":
         return terms.Binary("+", terms.Read(fold.register), value)
     return value
-
-
-def _read(names: Names, part: Term) -> set[int]:
-    folds = (names.plan.folds[fold].register for fold in terms.folds(part))
-    return {*terms.registers(part), *folds}
 
 
 def _over_units(names: Names, term: Term) -> Term | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rulec.compiler.conditions import Atom, Formula, variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rulec.compiler.polynomial import Poly
     from rulec.compiler.space import Space
@@ -20,7 +20,12 @@ SAMPLES = 40
 
 def read(space: Space, *formulas: Formula) -> set[int]:
     """The variables of formulas, those that their quotients depend on too."""
-    found: set[int] = set().union(*map(variables, formulas))
+    return with_origins(space, set().union(*map(variables, formulas)))
+
+
+def with_origins(space: Space, names: Iterable[int]) -> set[int]:
+    """Variables, and those that the quotients among them depend on."""
+    found = set(names)
     for name in sorted(space.quotients, reverse=True):
         if name in found:
             quotient = space.quotients[name]
