@@ -45,8 +45,6 @@ def possible(names: Names, term: Term, effort: int = EFFORT) -> solver.Answer:
     """Values with which a term holds, and all that is known of the variables that it reads."""
     known = known_of(names, terms.registers(term))
     return refuted(names, [terms.Every((*known, term))], effort)
-        names, [terms.Every((*known_of(names, terms.registers(term)), term))], effort
-    )
 
 
 def known_of(names: Names, variables: Iterable[int]) -> Iterator[Term]:

@@ -91,7 +91,8 @@ class Comparison:
     def proven(self) -> bool:
         """Whether the relation is certain, and not only what was found."""
         sides = (self.only_old, self.only_new)
-        return bool(self.requests) or all(side.difference is not None or side.proven for side in sides)
+        sure = all(side.difference is not None or side.proven for side in sides)
+        return sure or bool(self.requests)
 
 
 def compare(old: Ruled, new: Ruled) -> Comparison:
