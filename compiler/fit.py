@@ -162,9 +162,11 @@ class Landings(NamedTuple):
 class Fitter:
     """Makes rows, and keeps what they share."""
 
-    def __init__(self, machine: Machine, table: TokenTable) -> None:
+    def __init__(
+        self, machine: Machine, table: TokenTable, skeleton: type[Skeleton] = Skeleton
+    ) -> None:
         self.table = table
-        self.skeleton = Skeleton(machine)
+        self.skeleton = skeleton(machine)
         self._steps = Steps(self.skeleton)
 
     def row(self, posture: Posture) -> Row:

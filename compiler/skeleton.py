@@ -202,6 +202,13 @@ class Skeleton:
         return any(sure for _, sure in self.stances[number])
 
 
+class FreeTexts(Skeleton):
+    """The control where texts may be as those before them."""
+
+    def _kills(self, op: m.Op) -> bool:
+        return not isinstance(op, m.Take | m.EndText) and super()._kills(op)
+
+
 def _nodes(posture: Posture) -> Iterable[int]:
     yield posture.node
     for _, nodes in posture.subs:

@@ -17,6 +17,7 @@ from rulec.runtime import stack
 from rulec.runtime.budget import HOPELESS, Budget
 from rulec.runtime.candidates import Candidates, Text, candidates, in_turn, set_bits
 from rulec.runtime.dates import Day
+from rulec.runtime.differing import Differing
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.prefixes import prefixes
 from rulec.runtime.programs import Closed, Word, Written
@@ -45,6 +46,7 @@ class Host:
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
         self.engine = Quick(pack.machine)
+        self._differing = Differing(pack, self.engine.rules.guards)
         self.budget = Budget.of(pack)
         self.ready: dict[int | tuple[int, ...], Words] = {}
         """Masks of nodes, one or several, where nothing depends on registers."""
@@ -176,6 +178,14 @@ class Host:
         return bits
 
     def _passing(self, thread: Thread, posture: Posture, row: Row, at: int) -> Iterator[Ids]:
+        parted = self._differing.parted(thread, posture, row.open)
+        if parted is not None:
+            yield parted.sure
+            table = self.pack.table
+            spelled = ((int(token), table.text(int(token))) for token in parted.doubtful)
+            texts = tuple(in_turn(spelled))
+            yield np.array([token for token, _ in self._walked(thread, texts, at)], np.int32)
+            return
         found = self._candidates.get(posture)
         if found is None:
             skeleton = self.fitter.skeleton

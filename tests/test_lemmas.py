@@ -5,13 +5,16 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+import numpy as np
+import pytest
 from hypothesis import given
-from rulesets import SEEDS, seeded, ways
+from rulesets import SEEDS, letters_of, seeded, vocabulary, ways
 
-from rulec.compiler import build
+from rulec.compiler import build, fit
 from rulec.compiler.machine import Field, Machine
 from rulec.dsl import load_text
 from rulec.runtime import Verifier
+from rulec.runtime.host import Host
 from rulec.runtime.numerals import Numeral, Run, ends, feasible, hits
 from rulec.runtime.prefixes import prefixes
 from rulec.runtime.reference import Reference
@@ -148,3 +151,33 @@ def test_members_are_told_by_intervals() -> None:
     for low in range(-8, 14):
         for high in range(low, 14):
             assert hits(runs, low, high) == any(low <= m <= high for m in members)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_masks_of_texts_that_differ(seed: int) -> None:
+    """The host settles tokens that no text before can bar; each bit is the reference's."""
+    r = Random(seed)
+    machine = machine_of(
+        'shape S { "-" xs: text /[ab]{2}[0-2]/{1..6 sep "\\n- "} "." rule once: distinct(xs) }\n'
+        "trace S"
+    )
+    pack = fit(machine, vocabulary(r, letters_of(machine), 300))
+    reference, host = Reference(machine), Host(pack)
+    out = np.zeros((pack.size + 31) // 32, np.uint32)
+    for _ in range(4):
+        config, text = host.engine.start({}), b""
+        while config.threads and len(text) < 60:
+            host.fill(config, len(text), out)
+            bits = np.unpackbits(out.view(np.uint8), bitorder="little")[: pack.size]
+            texts = {t: pack.table.text(t) for t in range(pack.size) if t not in pack.ends}
+            lives = {
+                token
+                for token, spelled in texts.items()
+                if spelled and reference.walk(config, spelled, len(text)).threads
+            }
+            assert {token for token in texts if bits[token]} == lives, text
+            if not lives:
+                break
+            token = r.choice(sorted(lives))
+            config = host.advance(config, token, len(text))
+            text += texts[token]
