@@ -13,7 +13,9 @@ from rulec.runtime.programs import Written
 from rulec.runtime.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from rulec.compiler.pack import Pack
     from rulec.compiler.skeleton import Posture
@@ -31,6 +33,32 @@ class Parted(NamedTuple):
     doubtful: Ids
 
 
+class _Spelled(NamedTuple):
+    """The open tokens of a posture by their texts, and which live where texts are free."""
+
+    tokens: dict[bytes, list[int]]
+    longest: int
+    free: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, pack: Pack, open_: Ids, free: NDArray[np.bool_]) -> _Spelled:
+        tokens: dict[bytes, list[int]] = {}
+        for token in open_.tolist():
+            tokens.setdefault(pack.table.text(token), []).append(token)
+        return cls(tokens, max(map(len, tokens), default=0), free)
+
+    def alike(self, texts: Iterable[bytes]) -> list[int]:
+        """The tokens with which a text begins, or that begin with one."""
+        found: set[int] = set()
+        for text in texts:
+            for length in range(1, min(len(text), self.longest) + 1):
+                found.update(self.tokens.get(text[:length], ()))
+            if len(text) < self.longest:
+                longer = (ids for held, ids in self.tokens.items() if held.startswith(text))
+                found.update(token for ids in longer for token in ids)
+        return sorted(found)
+
+
 class Differing:
     """Parts the tokens around texts that must differ."""
 
@@ -38,24 +66,26 @@ class Differing:
         self._pack = pack
         self._guards = guards
         self._fitter: Fitter | None = None
-        self._certain: dict[Posture, Ids] = {}
+        self._spelled: dict[Posture, _Spelled] = {}
         self._any = any(guard.distinct >= 0 for guard in pack.machine.guards)
 
     def parted(self, thread: Thread, posture: Posture, open_: Ids) -> Parted | None:
         """The open tokens of a thread; None where it stands before no such text.
 
-        A token that does not begin as one of the texts before it can't be barred by them.
+        A token that goes another way than every text before can't be barred by them: where no
+        text is left behind some beginning, it doesn't come there.
         """
         ahead = self._ahead(thread) if self._any else None
         if ahead is None:
             return None
         fixed, taken = ahead
-        table = self._pack.table
-        alike = {(fixed + text)[: len(fixed) + 1] for text in taken}
-        suspects = [token for begin in sorted(alike) for token in table.beginning_with(begin)]
-        within = np.intersect1d(open_, self._free(posture))
-        sure = np.setdiff1d(within, np.array(suspects, np.int32)).astype(np.int32)
-        return Parted(sure, open_[~np.isin(open_, sure)])
+        spelled = self._spelled.get(posture)
+        if spelled is None:
+            free = np.isin(open_, self._free(posture))
+            spelled = self._spelled[posture] = _Spelled.of(self._pack, open_, free)
+        suspects = spelled.alike([fixed + text for text in taken])
+        sure = spelled.free & ~np.isin(open_, suspects)
+        return Parted(open_[sure], open_[~sure])
 
     def _ahead(self, thread: Thread) -> tuple[bytes, tuple[bytes, ...]] | None:
         """The fixed bytes before a text that must differ, and how the texts before go on."""
@@ -96,10 +126,8 @@ class Differing:
 
     def _free(self, posture: Posture) -> Ids:
         """The tokens that live whatever the registers hold, were all texts free."""
-        if posture not in self._certain:
-            if self._fitter is None:
-                self._fitter = Fitter(self._pack.machine, self._pack.table, FreeTexts)
-            bits = self._fitter.row(posture).bits
-            unpacked = np.unpackbits(bits.view(np.uint8), bitorder="little")
-            self._certain[posture] = np.flatnonzero(unpacked).astype(np.int32)
-        return self._certain[posture]
+        if self._fitter is None:
+            self._fitter = Fitter(self._pack.machine, self._pack.table, FreeTexts)
+        bits = self._fitter.row(posture).bits
+        unpacked = np.unpackbits(bits.view(np.uint8), bitorder="little")
+        return np.flatnonzero(unpacked).astype(np.int32)

@@ -183,8 +183,8 @@ class Host:
             yield parted.sure
             table = self.pack.table
             spelled = ((int(token), table.text(int(token))) for token in parted.doubtful)
-            texts = tuple(in_turn(spelled))
-            yield np.array([token for token, _ in self._walked(thread, texts, at)], np.int32)
+            walked = self._walked(thread, tuple(in_turn(spelled)), at)
+            yield np.array([token for token, _ in walked], np.int32)
             return
         found = self._candidates.get(posture)
         if found is None:

@@ -157,10 +157,8 @@ def test_members_are_told_by_intervals() -> None:
 def test_masks_of_texts_that_differ(seed: int) -> None:
     """The host settles tokens that no text before can bar; each bit is the reference's."""
     r = Random(seed)
-    machine = machine_of(
-        'shape S { "-" xs: text /[ab]{2}[0-2]/{1..6 sep "\\n- "} "." rule once: distinct(xs) }\n'
-        "trace S"
-    )
+    listed = 'xs: text /[ab]{2}[0-2]/{1..6 sep "\\n- "}'
+    machine = machine_of(f'shape S {{ "-" {listed} "." rule once: distinct(xs) }}\ntrace S')
     pack = fit(machine, vocabulary(r, letters_of(machine), 300))
     reference, host = Reference(machine), Host(pack)
     out = np.zeros((pack.size + 31) // 32, np.uint32)
