@@ -12,19 +12,17 @@ from rulec.compiler.conditions import (
     TooMany,
     Unfit,
     equal,
-    variables,
     within,
 )
 from rulec.compiler.flatten import Flattener
-from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.polynomial import Poly, hull, number, variable
 from rulec.compiler.terms import Gap
-from rulec.compiler.values import Case, scale_of
+from rulec.compiler.values import scale_of, scaled
 
 if TYPE_CHECKING:
     from rulec.compiler.machine import Folding
     from rulec.compiler.names import Names
     from rulec.compiler.plan import Plan
-    from rulec.compiler.polynomial import Range
 
 PICKED = ("prev", "last", "first", "min", "max", "sorted")
 """Folds that hold one of the items' values."""
@@ -51,7 +49,7 @@ def _measure(names: Names, number_: int, fold: Folding) -> None:
     scale = scale_of(cases)
     if scale is None or any(not names.space.whole(case.top) for case in cases):
         return
-    body = _hull([_scaled(case, scale).range(names.space.bounds) for case in cases])
+    body = hull(*(scaled(case, scale).range(names.space.bounds) for case in cases))
     if fold.function in PICKED:
         names.fold(number_, scale, body)
     else:
@@ -66,22 +64,11 @@ def most_items(plan: Plan, fold: Folding) -> int | None:
     return None if inner is None or outer is None else inner * outer
 
 
-def _hull(ranges: list[Range]) -> Range:
-    lows, highs = zip(*ranges, strict=True) if ranges else ((0,), (0,))
-    low = None if None in lows else min(end for end in lows if end is not None)
-    high = None if None in highs else max(end for end in highs if end is not None)
-    return low, high
-
-
 def _times(end: int | None, count: int | None, side: int) -> int | None:
     """The furthest that a sum of items comes on one side; no item adds nothing."""
     if end is not None and end * side <= 0:
         return 0
     return None if end is None or count is None else end * count
-
-
-def _scaled(case: Case, scale: int) -> Poly:
-    return case.top.times(scale // (case.bottom.constant or 1))
 
 
 class Accumulator:
@@ -106,7 +93,7 @@ class Accumulator:
         """The formula before an item is taken into a fold, from the one behind that."""
         fold = self._names.plan.folds[number_]
         register, there = fold.register, PRESENT + fold.register
-        if not {register, there} & self._deep(formula):
+        if not {register, there} & self._names.space.deep(formula):
             return formula
         if register not in self._names.scales:
             return formula
@@ -119,17 +106,9 @@ class Accumulator:
             if case.gap is Gap.ABSENT:
                 ways.append(within(formula, case.cell))
             elif case.gap is None:
-                taken = self._taken(formula, fold, _scaled(case, scale))
+                taken = self._taken(formula, fold, scaled(case, scale))
                 ways += [within(way, case.cell) for way in taken]
         return self._joined(ways)
-
-    def _deep(self, formula: Formula) -> frozenset[int]:
-        """The variables of a formula, those that its quotients depend on too."""
-        found = set(variables(formula))
-        for quotient in sorted(self._names.space.quotients.values(), key=lambda q: -q.name):
-            if quotient.name in found:
-                found |= quotient.top.variables | quotient.bottom.variables
-        return frozenset(found)
 
     def _counted(self, formula: Formula, fold: Folding) -> Formula:
         """An item counts, or decides a condition on all or any of them."""

@@ -12,7 +12,6 @@ from rulec.compiler.conditions import (
     Quotient,
     conjoined,
     mapped,
-    variables,
 )
 from rulec.compiler.machine import Guard
 from rulec.compiler.polynomial import Poly
@@ -58,16 +57,8 @@ class GuardBook:
 
 def _guard(space: Space, formula: Formula) -> Guard:
     """The formula with the quotients that it reads, numbered from the first on."""
-    needed: set[int] = set()
-    queue = [name for name in variables(formula) if name in space.quotients]
-    while queue:
-        name = queue.pop()
-        if name not in needed:
-            needed.add(name)
-            quotient = space.quotients[name]
-            read = quotient.top.variables | quotient.bottom.variables
-            queue += [other for other in read if other in space.quotients]
-    order = {name: QUOTIENT + place for place, name in enumerate(sorted(needed))}
+    needed = sorted(space.deep(formula) & space.quotients.keys())
+    order = {name: QUOTIENT + place for place, name in enumerate(needed)}
     quotients = tuple(
         Quotient(
             new,

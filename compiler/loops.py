@@ -20,14 +20,14 @@ from rulec.compiler.conditions import (
     conjoined,
     equal,
     rules_of,
-    variables,
     within,
 )
 from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.places import Instance, Listed, Scalar
-from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.polynomial import Poly, hull, number, variable
 from rulec.compiler.support import lists_in
+from rulec.compiler.values import scaled
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def repeated(
         return after
     loop = Loop(element, into, _counter(projection, element, into))
     carried = _carried(projection, element, into)
-    held = carried & variables_deep(projection, after)
+    held = carried & projection.names.space.deep(after)
     if held and loop.count < 0 and (element.low > 1 or element.high is not None):
         raise Unfit("how many items its list has isn't counted by the list", rules_of(after))
     here = after
@@ -109,16 +109,6 @@ def repeated(
 
 def _either(projection: Projection, loop: Loop, after: Formula, more: Formula) -> Formula:
     return projection.joined([within(after, loop.enough), within(more, loop.room)])
-
-
-def variables_deep(projection: Projection, formula: Formula) -> set[int]:
-    """The variables of a formula, those that its quotients depend on too."""
-    found = set(variables(formula))
-    quotients = projection.names.space.quotients
-    for name in sorted(quotients, reverse=True):
-        if name in found:
-            found |= quotients[name].top.variables | quotients[name].bottom.variables
-    return found
 
 
 def _counter(projection: Projection, element: checked.Repeat, into: Instance) -> int:
@@ -274,9 +264,9 @@ def _added(
             ranges = [_added(projection, part, into, fold) for part in parts]
             return _plus(*ranges)
         case checked.Choice(options):
-            return _hull(*(_added(projection, option, into, fold) for option in options))
+            return hull(*(_added(projection, option, into, fold) for option in options))
         case checked.Optional(body):
-            return _hull((0, 0), _added(projection, body, into, fold))
+            return hull((0, 0), _added(projection, body, into, fold))
         case checked.Repeat(body, low, high):
             each = _added(projection, body, into, fold)
             return (
@@ -327,9 +317,8 @@ def _outer(projection: Projection, fold: Folding) -> Range:
         if case.gap is not None:
             ranges.append((0, 0))
             continue
-        top = case.top.times(scale // (case.bottom.constant or 1))
-        ranges.append(top.range(names.space.bounds))
-    return _hull(*ranges)
+        ranges.append(scaled(case, scale).range(names.space.bounds))
+    return hull(*ranges)
 
 
 def _projected(projection: Projection, item: object, fold: Folding, spare: int) -> Range:
@@ -341,8 +330,7 @@ def _projected(projection: Projection, item: object, fold: Folding, spare: int) 
     home, scale = names.plan.lists[fold.list].count, names.scales.get(fold.register, 1)
     ways: list[Formula] = []
     for case in Flattener(names, -1, home).value(fold.body):
-        top = case.top.times(scale // (case.bottom.constant or 1))
-        adds = equal(variable(spare), top if case.gap is None else 0)
+        adds = equal(variable(spare), scaled(case, scale) if case.gap is None else 0)
         ways.append(within((), (*case.cell, adds)))
     after = conjoined(projection.joined(ways), quiet.of_items(fold.list))
     if isinstance(item, Instance):
@@ -370,14 +358,6 @@ def _plus(*ranges: Range) -> Range:
     return (
         None if None in lows else sum(end for end in lows if end is not None),
         None if None in highs else sum(end for end in highs if end is not None),
-    )
-
-
-def _hull(*ranges: Range) -> Range:
-    lows, highs = [r[0] for r in ranges], [r[1] for r in ranges]
-    return (
-        None if None in lows else min((end for end in lows if end is not None), default=0),
-        None if None in highs else max((end for end in highs if end is not None), default=0),
     )
 
 

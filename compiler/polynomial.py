@@ -122,6 +122,15 @@ def variable(name: int) -> Poly:
     return Poly(((1, (name,)),))
 
 
+def hull(*ranges: Range) -> Range:
+    """The least interval that holds all of some; that of none is 0."""
+    lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
+    return (
+        None if None in lows else min((end for end in lows if end is not None), default=0),
+        None if None in highs else max((end for end in highs if end is not None), default=0),
+    )
+
+
 def _product(monomial: Monomial, bounds: Mapping[int, Range]) -> Range:
     made: Range = (1, 1)
     for name in dict.fromkeys(monomial):

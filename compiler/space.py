@@ -21,6 +21,7 @@ from rulec.compiler.conditions import (
     conjoined,
     product,
     settled,
+    variables,
 )
 from rulec.compiler.polynomial import Poly, variable
 
@@ -89,6 +90,15 @@ class Space:
                 found.add(quotient.name)
         return sorted(found - {name}, reverse=True)
 
+    def deep(self, formula: Formula) -> set[int]:
+        """The variables of a formula, those that its quotients depend on too."""
+        found = set(variables(formula))
+        for name in sorted(self.quotients, reverse=True):
+            if name in found:
+                quotient = self.quotients[name]
+                found |= quotient.top.variables | quotient.bottom.variables
+        return found
+
     # --- simplest forms ---
 
     def simple(self, formula: Formula) -> Formula:
@@ -129,18 +139,10 @@ class Space:
             else:
                 known = others.get(made)
                 others[made] = made if known is None else known.of(made.rules)
-        if self._opposed(bounds):
+        if _opposed(bounds):
             return None
         atoms = (*bounds.values(), *others.values())
         return tuple(sorted(atoms, key=_order))
-
-    def _opposed(self, bounds: dict[Poly, Atom]) -> bool:
-        """Whether two bounds on the same slope leave nothing between them."""
-        for slope, atom in bounds.items():
-            other = bounds.get(slope.times(-1))
-            if other is not None and atom.poly.offset + other.poly.offset < 0:
-                return True
-        return False
 
     def _merged(self, cells: list[Cell]) -> list[Cell]:
         """The cells without those within others; two that complete each other become one."""
@@ -214,6 +216,15 @@ def _tightened(bounds: dict[Poly, Atom], atom: Atom) -> None:
         bounds[slope] = atom
     elif known.poly == atom.poly:
         bounds[slope] = known.of(atom.rules)
+
+
+def _opposed(bounds: dict[Poly, Atom]) -> bool:
+    """Whether two bounds on the same slope leave nothing between them."""
+    for slope, atom in bounds.items():
+        other = bounds.get(slope.times(-1))
+        if other is not None and atom.poly.offset + other.poly.offset < 0:
+            return True
+    return False
 
 
 def _replaced_atom(atom: Atom, changes: dict[int, Poly]) -> Atom:

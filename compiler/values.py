@@ -163,12 +163,12 @@ class Values(ABC):
                 yield self._limited(a.top * b.top, a.bottom * b.bottom)
             case _:
                 for sign in (1, -1):
-                    if self._signed(b.top, sign) is None:
+                    signed = self._signed(b.top, sign)
+                    if signed is None:
                         continue
                     quotient = self._limited(
                         (a.top * b.bottom).times(sign), (a.bottom * b.top).times(sign)
                     )
-                    signed = self._signed(b.top, sign) or ()
                     yield from (
                         made._replace(cell=(*signed, *made.cell))
                         for made in self._divided(op, a, b, quotient, sign)
@@ -186,9 +186,8 @@ class Values(ABC):
     def _divided(self, op: str, a: Case, b: Case, quotient: Case, sign: int) -> Cases:
         if op == "/":
             return [quotient]
-        whole = self._floor(quotient.top, quotient.bottom)
         if op == "//":
-            return [Case((), whole, ONE)]
+            return [Case((), self._floor(quotient.top, quotient.bottom), ONE)]
         # a % n = a - |n| · floor(a / |n|); the quotient here is that of a and n.
         size = Case((), b.top.times(sign), b.bottom)
         by_size = self._floor(a.top * size.bottom, a.bottom * size.top)
@@ -315,6 +314,11 @@ def scale_of(cases: Iterable[Case]) -> int | None:
             return None
         scales.append(below or 1)
     return common_scale(scales)
+
+
+def scaled(case: Case, scale: int) -> Poly:
+    """A value in units of a scale in which it is whole."""
+    return case.top.times(scale // (case.bottom.constant or 1))
 
 
 def _exact(value: Fraction) -> Case:

@@ -36,8 +36,8 @@ def _shown(example: str) -> list[str]:
 
 def _excerpt(label: Label) -> list[str]:
     span = label.span
-    line, column = span.source.position(span.start)
-    place = f"  {span.source.name}:{line}:{column}"
+    line, column = span.position
+    place = f"  {span.place}"
     text = span.source.line(line).rstrip("\r")
     if not text.strip():
         return [place]
@@ -104,7 +104,7 @@ def to_record(diagnostic: Diagnostic) -> dict[str, object]:
 
 
 def _place(span: Span) -> dict[str, object]:
-    line, column = span.source.position(span.start)
+    line, column = span.position
     end_line, end_column = span.source.position(span.end)
     return {
         "file": span.source.name,

@@ -42,3 +42,14 @@ class Span:
     def text(self) -> str:
         """The author's words."""
         return self.source.text[self.start : self.end]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Line and column of its start, both counted from 1."""
+        return self.source.position(self.start)
+
+    @property
+    def place(self) -> str:
+        """Its start as `file:line:column`."""
+        line, column = self.position
+        return f"{self.source.name}:{line}:{column}"

@@ -47,7 +47,7 @@ class Place:
     @classmethod
     def of(cls, shape: str, span: Span) -> Place:
         """The place of a span."""
-        line, column = span.source.position(span.start)
+        line, column = span.position
         text = one_line(span.text)
         text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
         return cls(shape, text, span.source.name, line, column)

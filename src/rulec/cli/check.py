@@ -23,6 +23,7 @@ from rulec.cli.console import (
     counted,
     emit,
     misuse,
+    plain_table,
     show,
     stdout,
 )
@@ -123,7 +124,7 @@ def _summary(path: Path, report: stages.Report, console: Console) -> None:
 
 
 def _table(rules: Sequence[RuleSummary]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    table = plain_table()
     for heading in ("rule", "shape", "tier", "acts at", "why"):
         table.add_column(heading, overflow="fold")
     for rule in rules:

@@ -21,6 +21,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from rulec import dsl
@@ -122,6 +123,11 @@ def sound(path: Path) -> Sound:
     if ruleset is None or machine is None or built is None or broken(report.diagnostics):
         raise typer.Exit(Exit.fault)
     return Sound(ruleset, machine, built)
+
+
+def plain_table() -> Table:
+    """A table without lines, its headings dim."""
+    return Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
 
 
 def counted(number: int, noun: str) -> str:

@@ -16,25 +16,15 @@ from rulec.cli.console import (
     RulesFile,
     counted,
     emit,
-    misuse,
+    plain_table,
     sound,
     stderr,
     stdout,
-    steps,
 )
-from rulec.cli.request import Inputs, WithOption, read_inputs
-from rulec.cli.traces import (
-    FieldOption,
-    Line,
-    PlainOption,
-    TracesFile,
-    lines_of,
-    opened,
-    size_of,
-)
+from rulec.cli.request import WithOption, read_inputs
+from rulec.cli.traces import FieldOption, PlainOption, TracesFile, answer, reading
 from rulec.compiler.marking import mark
 from rulec.runtime.coverage import Survey
-from rulec.runtime.inputs import BadInput
 from rulec.runtime.tallies import Coverage, LengthUse, Place, Share
 
 NEVER = Text("never", style="bold yellow")
@@ -56,13 +46,12 @@ def coverage(
     inputs = read_inputs(request)
     survey = Survey(mark(sound(file).built))
     unread = 0
-    with opened(traces) as stream, steps("reading", size_of(traces)) as bar:
-        for line in lines_of(stream, field, plain=plain):
-            error = _taken(survey, line, inputs)
+    with reading(traces, field, plain=plain, what="reading") as lines:
+        for line in lines:
+            _, error = answer(survey.take, line, inputs)
             if error:
                 unread += 1
                 stderr().print(f"{traces}:{line.number}: {error}")
-            bar.reach(line.read)
     covered = survey.coverage()
     if form is Format.json:
         emit(covered.to_record() | {"unreadable": unread})
@@ -70,19 +59,6 @@ def coverage(
         _show(covered, unread, stdout())
     if unread:
         raise typer.Exit(Exit.fault)
-
-
-def _taken(survey: Survey, line: Line, inputs: Inputs) -> str:
-    """Count a line; why that can't be, where it can't."""
-    if line.error:
-        return line.error
-    try:
-        survey.take(line.trace, inputs | (line.inputs or {}))
-    except BadInput as refused:
-        if line.inputs is None:
-            misuse(f"--with: {refused}")
-        return str(refused)
-    return ""
 
 
 # --- for people ---
@@ -182,7 +158,7 @@ def _show_share(share: Share, console: Console) -> None:
 
 def _table(headings: Iterable[str], *, numbers: int) -> Table:
     """A table whose columns from `numbers` on are numbers."""
-    table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    table = plain_table()
     for index, heading in enumerate(headings):
         table.add_column(
             heading, overflow="fold", justify="right" if index >= numbers else "left"

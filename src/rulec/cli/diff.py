@@ -13,7 +13,6 @@ from rich.text import Text
 
 from rulec.cli.console import Exit, Format, FormatOption, emit, sound, stdout, steps
 from rulec.cli.stages import claim_line
-from rulec.dsl.source import Span
 from rulec.runtime.verdicts import exact
 
 if TYPE_CHECKING:
@@ -67,17 +66,12 @@ def _tell(found: Comparison, old: Path, new: Path, console: Console) -> None:
     for request in found.requests:
         console.print(f"  {request}")
     if found.apart is not None:
-        places = f"{_place(found.apart.old)} and {_place(found.apart.new)}"
+        places = f"{found.apart.old.place} and {found.apart.new.place}"
         console.print(f"  the shapes first differ at {places}")
     if found.relation == "equivalent":
         return
     _side(found.only_old, old, new, console)
     _side(found.only_new, new, old, console)
-
-
-def _place(span: Span) -> str:
-    line, column = span.source.position(span.start)
-    return f"{span.source.name}:{line}:{column}"
 
 
 def _side(side: OnlyOne, kept: Path, other: Path, console: Console) -> None:
@@ -123,7 +117,7 @@ def _record(found: Comparison) -> dict[str, object]:
         "proven": found.proven,
         "only_old": _side_record(found.only_old),
         "only_new": _side_record(found.only_new),
-        "apart": None if apart is None else [_place(apart.old), _place(apart.new)],
+        "apart": None if apart is None else [apart.old.place, apart.new.place],
         "requests": list(found.requests),
     }
 

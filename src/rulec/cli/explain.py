@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from rulec.cli.place import View, show_place
 from rulec.cli.place_record import record
 from rulec.cli.request import WithOption, read_inputs
 from rulec.cli.tokenizers import EndOption, SizeOption, TokenizerOption, open_vocabulary
-from rulec.cli.traces import LONGEST
+from rulec.cli.traces import LONGEST, opened
 from rulec.compiler import PackError, Vocabulary, VocabularyError
 from rulec.compiler.marking import mark
 from rulec.dsl import pages
@@ -100,14 +99,8 @@ def _text(trace: Path | None, text: str | None) -> tuple[str, bytes]:
     """The name of the text and its bytes."""
     if trace is None:
         return "text", (text or "").encode("utf-8", "surrogateescape")
-    if str(given(trace)) == "-":
-        content = sys.stdin.buffer.read(LONGEST + 1)
-    else:
-        try:
-            with trace.open("rb") as file:
-                content = file.read(LONGEST + 1)
-        except OSError as error:
-            misuse(f"{trace}: {error.strerror}")
+    with opened(given(trace)) as file:
+        content = file.read(LONGEST + 1)
     if len(content) > LONGEST:
         misuse(f"{trace}: the text is longer than {LONGEST:,} bytes")
     return str(trace), content

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from rulec.cli.characters import quoted, told
-from rulec.cli.console import counted
+from rulec.cli.console import counted, plain_table
 from rulec.cli.stages import claim_line
 from rulec.dsl.findings import one_line
 
 if TYPE_CHECKING:
     from rulec.compiler import Vocabulary
     from rulec.compiler.marking import Marked
-    from rulec.dsl.source import Span
     from rulec.runtime.closed import Closed
     from rulec.runtime.explain import Explanation, Reading, Stop
     from rulec.runtime.narrowing import Demand
@@ -52,11 +50,6 @@ class View:
         """Line and column of the place, in characters, both from 1."""
         before = self.trace[: self.explanation.at].decode("utf-8", "replace")
         return before.count("\n") + 1, len(before) - before.rfind("\n")
-
-    def where(self, span: Span) -> str:
-        """A place in the rules."""
-        line, column = span.source.position(span.start)
-        return f"{span.source.name}:{line}:{column}"
 
 
 def show_place(view: View, console: Console) -> None:
@@ -139,7 +132,7 @@ def _outlook(view: View) -> Text:
 
 
 def _show_reading(view: View, reading: Reading, of: str, console: Console) -> None:
-    console.print(Text("in ") + _place(view, reading) + Text(of, style="dim"))
+    console.print(Text("in ") + _place(reading) + Text(of, style="dim"))
     rows = [(label, text) for label, text in _rows(view, reading) if text]
     width = max((len(label) for label, _ in rows), default=0)
     for label, text in rows:
@@ -148,18 +141,18 @@ def _show_reading(view: View, reading: Reading, of: str, console: Console) -> No
         _show_rules(view, reading.demand, console)
 
 
-def _place(view: View, way: Reading | Closed) -> Text:
+def _place(way: Reading | Closed) -> Text:
     text = Text(".".join(way.path) or "the trace", style="bold")
     if way.part is not None:
         text.append(", the text" if way.part.kind == "text" else "")
         span = way.part.span
-        text.append(f"  {one_line(span.text)}  {view.where(span)}", style="dim")
+        text.append(f"  {one_line(span.text)}  {span.place}", style="dim")
     return text
 
 
 def _show_closed(view: View, closed: Closed, console: Console) -> None:
     """Print a way that rules close."""
-    console.print(Text("not in ") + _place(view, closed))
+    console.print(Text("not in ") + _place(closed))
     rules = ", ".join(_rule(view, number) for number in closed.rules)
     console.print(Text("  closed by  ", style="dim") + Text(rules))
 
@@ -196,7 +189,7 @@ def _rule(view: View, number: int) -> str:
 def _show_rules(view: View, wanted: Demand, console: Console) -> None:
     """Print the rules that narrow a field, with what each leaves open by itself."""
     rules = view.marked.machine.rules
-    table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    table = plain_table()
     for heading in ("rule", "tier", "line"):
         table.add_column(heading, no_wrap=True)
     for heading in ("leaves by itself", "without it"):
@@ -205,7 +198,7 @@ def _show_rules(view: View, wanted: Demand, console: Console) -> None:
     for narrowing in wanted.rules:
         rule = rules[narrowing.rule]
         span = view.marked.sources[narrowing.rule].span
-        line = str(span.source.position(span.start)[0])
+        line = str(span.position[0])
         alone = "the same" if narrowing.alone == wanted.type_ else str(narrowing.alone)
         without = "the same" if narrowing.without == wanted.allowed else str(narrowing.without)
         table.add_row(f"{rule.shape}.{rule.name}", rule.tier, line, alone, without)

@@ -111,7 +111,7 @@ def _rule_record(view: View, number: int) -> dict[str, object]:
 
 
 def _span_record(span: Span) -> dict[str, object]:
-    line, column = span.source.position(span.start)
+    line, column = span.position
     return {"text": span.text, "file": span.source.name, "line": line, "column": column}
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO, TypeAlias
+from typing import Annotated, BinaryIO, TypeAlias, TypeVar
 
 import typer
 
-from rulec.cli.console import given, misuse
+from rulec.cli.console import given, misuse, steps
 from rulec.cli.request import Digits, Inputs, RequestError, exact_inputs, parse_json
+from rulec.runtime.inputs import BadInput
+
+T = TypeVar("T")
 
 TracesFile: TypeAlias = Annotated[
     Path,
@@ -41,9 +45,40 @@ class Line:
     error: str = ""
 
 
-def size_of(path: Path) -> int | None:
-    """Bytes of a file; None for stdin. A path that is neither ends the verb."""
-    return None if str(given(path)) == "-" else path.stat().st_size
+@contextmanager
+def reading(
+    path: Path, field: str, *, plain: bool, what: str, results: bool = False
+) -> Iterator[Iterator[Line]]:
+    """The traces of a file, one after the other, under a bar; blank lines are none.
+
+    A path that is no file, or can't be opened, ends the verb.
+    """
+    size = None if str(given(path)) == "-" else path.stat().st_size
+    with opened(path) as stream, steps(what, size, results=results) as bar:
+
+        def moved() -> Iterator[Line]:
+            for line in _whole(stream) if plain else _lines(stream, field):
+                yield line
+                bar.reach(line.read)
+
+        yield moved()
+
+
+def answer(
+    ask: Callable[[bytes, Inputs], T], line: Line, inputs: Inputs
+) -> tuple[T | None, str]:
+    """What is said of a line, or why nothing can be.
+
+    Inputs of the whole call that don't fit end the verb.
+    """
+    if line.error:
+        return None, line.error
+    try:
+        return ask(line.trace, inputs | (line.inputs or {})), ""
+    except BadInput as refused:
+        if line.inputs is None:
+            misuse(f"--with: {refused}")
+        return None, str(refused)
 
 
 def opened(path: Path) -> BinaryIO:
@@ -54,11 +89,6 @@ def opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         misuse(f"{path}: {error.strerror}")
-
-
-def lines_of(stream: BinaryIO, field: str, *, plain: bool) -> Iterator[Line]:
-    """The traces of a file, one after the other; blank lines are none."""
-    return _whole(stream) if plain else _lines(stream, field)
 
 
 def _whole(stream: BinaryIO) -> Iterator[Line]:

@@ -15,24 +15,13 @@ from rulec.cli.console import (
     RulesFile,
     counted,
     emit,
-    misuse,
     sound,
     stderr,
     stdout,
-    steps,
 )
-from rulec.cli.request import Inputs, WithOption, read_inputs
+from rulec.cli.request import WithOption, read_inputs
 from rulec.cli.stages import FINE, claim_line
-from rulec.cli.traces import (
-    FieldOption,
-    Line,
-    PlainOption,
-    TracesFile,
-    lines_of,
-    opened,
-    size_of,
-)
-from rulec.runtime.inputs import BadInput
+from rulec.cli.traces import FieldOption, PlainOption, TracesFile, answer, reading
 from rulec.runtime.verdicts import Verdict
 from rulec.runtime.verify import Verifier
 
@@ -52,33 +41,19 @@ def verify(
     inputs = read_inputs(request)
     verifier = Verifier(sound(file).machine)
     tally: Counter[str] = Counter()
-    size = size_of(traces)
     console = None if form is Format.json else stdout()
-    with opened(traces) as stream, steps("verifying", size, results=True) as bar:
-        for line in lines_of(stream, field, plain=plain):
-            verdict, error = _judged(verifier, line, inputs)
+    with reading(traces, field, plain=plain, what="verifying", results=True) as lines:
+        for line in lines:
+            verdict, error = answer(verifier, line, inputs)
             tally[verdict.verdict if verdict else "unparsed"] += 1
             if verdict is None:
                 stderr().print(f"{traces}:{line.number}: {error}")
             _tell(line.number, verdict, error, console)
-            bar.reach(line.read)
     if console is not None:
         kinds = ", ".join(f"{count} {verdict}" for verdict, count in tally.most_common())
         console.print(f"{counted(tally.total(), 'trace')}: {kinds or 'nothing to verify'}")
     if set(tally) - set(FINE):
         raise typer.Exit(Exit.fault)
-
-
-def _judged(verifier: Verifier, line: Line, inputs: Inputs) -> tuple[Verdict | None, str]:
-    """The verdict on a line, or why there is none."""
-    if line.error:
-        return None, line.error
-    try:
-        return verifier(line.trace, inputs | (line.inputs or {})), ""
-    except BadInput as refused:
-        if line.inputs is None:
-            misuse(f"--with: {refused}")
-        return None, str(refused)
 
 
 def _tell(number: int, verdict: Verdict | None, error: str, console: Console | None) -> None:
