@@ -7,9 +7,9 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
-from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar
-from rulec.compiler.trees import place_of
+from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar, place_of
 from rulec.dsl import checked
+from rulec.dsl.structure import children
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -97,7 +97,7 @@ class _Walk:
                 if not _alike(one, other):
                     raise _Differs(one, other)
                 self._loosely(one, other)
-                for part, beside in zip_longest(_inside(one), _inside(other)):
+                for part, beside in zip_longest(children(one), children(other)):
                     if part is None or beside is None:
                         raise _Differs(part or one, beside or other)
                     self.elements(part, old, beside, new)
@@ -161,16 +161,6 @@ def _alike(one: checked.Element, other: checked.Element) -> bool:
             return one.separator == other.separator
         case _:
             return type(one) is type(other)
-
-
-def _inside(element: checked.Element) -> tuple[checked.Element, ...]:
-    match element:
-        case checked.Sequence(inner) | checked.Choice(inner):
-            return inner
-        case checked.Optional(body) | checked.Repeat(body):
-            return (body,)
-        case _:
-            return ()
 
 
 def _kin(one: checked.ScalarType, other: checked.ScalarType) -> bool:

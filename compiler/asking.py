@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rulec.compiler import small, solver, terms
+from rulec.compiler import solver, terms
 from rulec.compiler.conditions import PRESENT, Atom, Block, Formula
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def known_of(names: Names, variables: Iterable[int]) -> Iterator[Term]:
     only those of one are there.
     """
     space = names.space
-    read = small.with_origins(space, variables)
+    read = space.with_origins(variables)
     for name in sorted(read):
         low, high = space.bounds.get(name, (None, None))
         if low is not None:

@@ -35,14 +35,7 @@ from rulec.compiler.ops import (
     Program,
     Reset,
 )
-from rulec.compiler.places import (
-    Instance,
-    Layout,
-    Listed,
-    Nowhere,
-    Place,
-    Scalar,
-)
+from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, place_of
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.support import unwritten_lists
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
@@ -326,7 +319,7 @@ class Builder:
     # --- fields ---
 
     def _slot(self, slot: checked.Slot, into: Instance, then: Entry) -> Entry:
-        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        place = place_of(slot, into)
         if place is None or isinstance(place, Nowhere):  # a way that leads to no end
             return self._entry(lambda _: self.graph.node())
         begin = self.assigned.places.get((id(into), id(slot), 0), -1)

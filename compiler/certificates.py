@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from rulec.compiler import small, solver, terms
 from rulec.compiler.asking import EFFORT, over_names, possible
 from rulec.compiler.conditions import (
-    Cell,
     Formula,
     Unfit,
-    conjoined,
     rules_of,
     variables,
+    within,
 )
 from rulec.compiler.meanings import meanings
 from rulec.compiler.witnesses import Choice, choices, shown_by
@@ -137,7 +136,7 @@ def _of_field(names: Names, decision: Decision) -> Iterator[Claim]:
     spec = names.fields[decision.register]
     options: list[Choice] = list(choices(names, spec, behind))
     shown = tuple(option.formula for option in options)
-    given = conjoined(decision.before, *(_cell(option.meaning) for option in options))
+    given = within(decision.before, tuple(atom for o in options for atom in o.meaning))
     yield Claim(decision.name, given, shown)
     if spec.digits not in variables(behind):
         yield Claim(decision.name, behind, (decision.before,))
@@ -148,14 +147,10 @@ def _of_field(names: Names, decision: Decision) -> Iterator[Claim]:
 
 
 def _of_ways(decision: Decision) -> Iterator[Claim]:
-    known = _cell(decision.known)
-    yield Claim(decision.name, conjoined(decision.before, known), decision.ways)
+    known = decision.known
+    yield Claim(decision.name, within(decision.before, known), decision.ways)
     for way in decision.ways:
-        yield Claim(decision.name, conjoined(way, known), (decision.before,))
-
-
-def _cell(cell: Cell) -> Formula:
-    return tuple(((atom,),) for atom in cell)
+        yield Claim(decision.name, within(way, known), (decision.before,))
 
 
 def _plain(claim: Claim) -> bool:

@@ -93,16 +93,6 @@ class TooMany(Exception):
     """A condition falls into more cases than the machine looks at."""
 
 
-def at_least(poly: Poly, low: Poly | int = 0) -> Atom:
-    """`poly ≥ low`."""
-    return Atom("ge", poly - (number(low) if isinstance(low, int) else low))
-
-
-def at_most(poly: Poly, high: Poly | int = 0) -> Atom:
-    """`poly ≤ high`."""
-    return Atom("ge", (number(high) if isinstance(high, int) else high) - poly)
-
-
 def equal(poly: Poly, other: Poly | int = 0) -> Atom:
     """`poly = other`."""
     return Atom("eq", poly - (number(other) if isinstance(other, int) else other))

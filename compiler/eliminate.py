@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler.conditions import (
     Atom,
-    Block,
     Cell,
     Formula,
     TooMany,
@@ -23,6 +22,7 @@ from rulec.compiler.conditions import (
     block_variables,
     conjoined,
     product,
+    rules_of,
     variables,
 )
 from rulec.compiler.polynomial import Poly, number, variable
@@ -70,9 +70,9 @@ def eliminate(space: Space, formula: Formula, name: int) -> Formula:
                 return formula
     except TooMany as error:
         blocks = [b for b in formula if name in block_variables(b)]
-        raise Unfit("it falls into too many cases", _rules(blocks)) from error
+        raise Unfit("it falls into too many cases", rules_of(tuple(blocks))) from error
     blocks = [b for b in formula if name in block_variables(b)]
-    raise Unfit("it rounds too often", _rules(blocks))
+    raise Unfit("it rounds too often", rules_of(tuple(blocks)))
 
 
 def _without(space: Space, formula: Formula, name: int) -> Formula:
@@ -88,10 +88,6 @@ def _without(space: Space, formula: Formula, name: int) -> Formula:
     return space.simple(conjoined(rest, (tuple(cells),)))
 
 
-def _rules(blocks: Iterable[Block]) -> set[int]:
-    return {rule for block in blocks for cell in block for atom in cell for rule in atom.rules}
-
-
 def _cell(space: Space, cell: Cell, name: int, depth: int) -> list[Cell]:
     """One cell without the variable, as some cells."""
     settled = space.cell(cell)
@@ -101,7 +97,7 @@ def _cell(space: Space, cell: Cell, name: int, depth: int) -> list[Cell]:
     if not about:
         return [settled]
     if depth > MOST_SPLINTERS:
-        raise Unfit("it falls into too many cases", _rules([(cell,)]))
+        raise Unfit("it falls into too many cases", rules_of(((cell,),)))
     rest = tuple(atom for atom in settled if name not in atom.poly.variables)
     split = [_solved(atom, name) for atom in about]
     for step in (_by_equality, _by_congruence, _by_cases):
@@ -141,11 +137,7 @@ def _by_equality(space: Space, split: list[_Split], rest: Cell, name: int) -> _C
         raise Unfit(reason, chosen.atom.rules)
     if size > 1 and not dense:
         cell.append(Atom("div", top, size, chosen.atom.rules))
-    low, high = space.bounds.get(name, (None, None))
-    if low is not None:
-        cell.append(Atom("ge", top - number(low * size), 0, chosen.atom.rules))
-    if high is not None:
-        cell.append(Atom("ge", number(high * size) - top, 0, chosen.atom.rules))
+    cell.extend(space.inside(name, top, size, chosen.atom.rules))
     for part in split:
         if part is chosen:
             continue
@@ -194,10 +186,7 @@ def _by_congruence(space: Space, split: list[_Split], rest: Cell, name: int) -> 
         if part is not chosen:
             poly = part.slope * value + part.rest
             cell.append(replace(part.atom.of(chosen.atom.rules), poly=poly))
-    if low is not None:
-        cell.append(Atom("ge", value - number(low)))
-    if high is not None:
-        cell.append(Atom("ge", number(high) - value))
+    cell.extend(space.inside(name, value))
     return [(tuple(cell), fresh)]
 
 
@@ -223,7 +212,7 @@ def _beside(space: Space, atom: Atom) -> tuple[Atom, Atom]:
 
 def _signed(space: Space, split: list[_Split], slope: Poly, rest: Cell, name: int) -> _Cases:
     """A factor above zero, below zero, and zero."""
-    rules = tuple(sorted(_rules([(tuple(part.atom for part in split),)])))
+    rules = tuple(sorted(rules_of(((tuple(part.atom for part in split),),))))
     if not space.whole(slope):
         raise Unfit("it multiplies by an expression", rules)
     atoms = tuple(part.atom for part in split)
@@ -331,7 +320,7 @@ def _splintered(
     depth: int,
 ) -> list[Cell]:
     """The cases in which an integer lies between bounds with factors above 1."""
-    rules = _rules([(tuple(part.atom for part in split),)])
+    rules = rules_of(((tuple(part.atom for part in split),),))
     dark = list(cell)
     made: list[Cell] = []
     lowest: dict[Bound, int] = {}

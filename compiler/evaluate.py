@@ -21,6 +21,9 @@ RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 """What the relations mean."""
 
+OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+"""The relation that holds where another doesn't."""
+
 Fetch = Callable[[int], Value]
 """The value of a fold, by its index; `Gap.UNKNOWN` while its list is open."""
 

@@ -59,7 +59,7 @@ class Finding:
 
 def conflict(
     projections: Iterable[Projection],
-    project: Callable[[Sequence[int]], Projection | Unfit],
+    project: Callable[[Iterable[int]], Projection | Unfit],
 ) -> tuple[int, ...]:
     """A smallest set of rules that no trace keeps, whatever the request brings; or none.
 
@@ -72,7 +72,7 @@ def conflict(
 
 
 def _smallest(
-    rules: list[int], project: Callable[[Sequence[int]], Projection | Unfit]
+    rules: list[int], project: Callable[[Iterable[int]], Projection | Unfit]
 ) -> tuple[int, ...]:
     for rule in list(rules):
         rest = [other for other in rules if other != rule]
@@ -84,7 +84,7 @@ def _smallest(
 
 def findings(
     projections: Sequence[Projection],
-    project: Callable[[Sequence[int]], Projection | Unfit],
+    project: Callable[[Iterable[int]], Projection | Unfit],
 ) -> Iterator[Finding]:
     """All findings about rules that don't exclude each other."""
     for projection in projections:
@@ -100,7 +100,7 @@ class _Analyst:
     def __init__(
         self,
         projection: Projection,
-        project: Callable[[Sequence[int]], Projection | Unfit],
+        project: Callable[[Iterable[int]], Projection | Unfit],
     ) -> None:
         self._projection = projection
         self._project = project

@@ -172,8 +172,7 @@ class Fitter:
     def row(self, posture: Posture) -> Row:
         """The row of a posture."""
         ids, stances = self.table.walk(self._steps, self.skeleton.stance(posture))
-        numbers = range(len(self.skeleton.stances))
-        certain = np.array([self.skeleton.certain(n) for n in numbers], bool)[stances]
+        certain = np.array(self.skeleton.certain, bool)[stances]
         return Row(
             pack_bits(ids[certain], self.table), in_byte_order(ids[~certain], self.table)
         )

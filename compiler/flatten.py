@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
 from rulec.compiler.conditions import Atom, Cell, Formula, conjoined, equal
+from rulec.compiler.evaluate import OPPOSITE
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.terms import Gap, Term
 from rulec.compiler.values import ONE, Outcome, Values, worse
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rulec.compiler.machine import Folding
-
-_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 class Flattener(Values):
@@ -180,7 +179,7 @@ class Flattener(Values):
                     continue
                 distance = a.top * b.bottom - b.top * a.bottom
                 yield Outcome((*cell, self._atom(relation, distance)), True)
-                yield Outcome((*cell, self._atom(_OPPOSITE[relation], distance)), False)
+                yield Outcome((*cell, self._atom(OPPOSITE[relation], distance)), False)
 
     def _atom(self, relation: str, distance: Poly) -> Atom:
         """`distance relation 0`."""

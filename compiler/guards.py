@@ -19,7 +19,6 @@ from rulec.compiler.polynomial import Poly
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rulec.compiler.plan import Plan
     from rulec.compiler.projection import Projection, Where
     from rulec.compiler.space import Space
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 class GuardBook:
     """Collects the guards of a plan; equal ones are kept once."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self) -> None:
         self._numbers: dict[Guard, int] = {}
         self._places: dict[Where, Guard] = {}
         self._begins = Guard()

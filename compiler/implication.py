@@ -13,6 +13,7 @@ from rulec.compiler.domains import BOOLEAN, Domain
 from rulec.compiler.filling import Frame, Variable
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.outcomes import HUGE, fails, may_exceed, undefined
+from rulec.compiler.steering import conjuncts
 from rulec.compiler.symbolic import FALSE, Held, rebuilt
 
 if TYPE_CHECKING:
@@ -63,20 +64,14 @@ def _said(plan: Plan, rule: int) -> list[_Said]:
     if spec.unsure:
         return []
     found: list[_Said] = []
-    for part in _conjuncts(spec.term):
+    for part in conjuncts(spec.term):
         fold = plan.folds[part.fold] if isinstance(part, terms.Folded) else None
         if fold is not None and fold.function == "all":
             each = (fold.list, fold.outer)
-            found += [_Said(inner, each) for inner in _conjuncts(fold.body)]
+            found += [_Said(inner, each) for inner in conjuncts(fold.body)]
         else:
             found.append(_Said(part, None))
     return found
-
-
-def _conjuncts(term: Term) -> list[Term]:
-    if isinstance(term, terms.Every):
-        return [inner for part in term.terms for inner in _conjuncts(part)]
-    return [term]
 
 
 def _follows(pair: Pair, wanted: _Said, said: list[_Said]) -> bool:
@@ -161,12 +156,6 @@ class _Unknowns:
             case terms.Near(_, _, digits, least):
                 field = next(n for n, f in enumerate(plan.fields) if f.digits == digits)
                 return terms.Near(inner[0], inner[1], 2 * field + 1, least)
-            case terms.Every():
-                return terms.Every(tuple(inner))
-            case terms.Some():
-                return terms.Some(tuple(inner))
-            case terms.Either():
-                return terms.Either(inner[0], inner[1], inner[2])
             case _:
                 return rebuilt(term, inner)
 

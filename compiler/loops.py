@@ -24,7 +24,7 @@ from rulec.compiler.conditions import (
 )
 from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
-from rulec.compiler.places import Instance, Listed, Scalar
+from rulec.compiler.places import Instance, Listed, Scalar, place_of
 from rulec.compiler.polynomial import Poly, hull, number, variable
 from rulec.compiler.support import lists_in
 from rulec.compiler.values import scaled
@@ -114,7 +114,7 @@ def _either(projection: Projection, loop: Loop, after: Formula, more: Formula) -
 def _counter(projection: Projection, element: checked.Repeat, into: Instance) -> int:
     """The count of a list that has exactly one item in each round, or -1."""
     for slot in _always(element.body):
-        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        place = place_of(slot, into)
         if isinstance(place, Listed):
             return projection.plan.lists[place.list].count
     return -1
@@ -282,7 +282,7 @@ def _added(
 def _slot_adds(
     projection: Projection, slot: checked.Slot, into: Instance, fold: Folding
 ) -> Range:
-    place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+    place = place_of(slot, into)
     if not isinstance(place, Listed):
         return (0, 0) if not isinstance(place, Instance) else _inside(projection, place, fold)
     if place.list != fold.list:

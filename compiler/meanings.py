@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from rulec.compiler.terms import Term
 
 
-_COMPARED = (
-    *(terms.Binary, terms.Relate, terms.Minus, terms.Rounded, terms.Negated),
-    *(terms.Absolute, terms.Extreme, terms.Every, terms.Some, terms.Either),
-)
-
-
 class Meaning(NamedTuple):
     """Some rules, and a term that holds where they and what masks keep are apart."""
 

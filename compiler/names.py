@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
-from math import lcm
 from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
@@ -141,8 +140,3 @@ def oversize(spec: Field) -> bool:
         return False
     low, high = _units(spec.domain, scale_of(spec))
     return max(abs(low or 0), abs(high or 0)) > DIGITS
-
-
-def common_scale(scales: list[int]) -> int:
-    """The scale in which all of some values are whole."""
-    return lcm(1, *scales)

@@ -76,6 +76,15 @@ class Listed:
 
 
 Place: TypeAlias = Scalar | Instance | Listed | Nowhere
+
+
+def place_of(slot: checked.Slot, into: Instance) -> Place | None:
+    """Where a slot's field lives."""
+    if slot.name is None:
+        return into.unnamed.get(slot.span.start)
+    return into.members.get(slot.name)
+
+
 Initial: TypeAlias = Exact | Gap | int | tuple[Exact, ...]
 
 

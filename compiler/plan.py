@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
-from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar
+from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
 from rulec.compiler.support import slots, unenforced
 from rulec.dsl import checked
 
@@ -86,14 +86,14 @@ class Plan:
         position = next(n for n, other in enumerate(outermost) if other is repeat)
         later = set().union(*map(_names, outermost[position + 1 :]))
         own = [slot for slot in slots(repeat) if slot.name not in later or not slot.name]
-        places = (_place(slot, into) for slot in own)
+        places = (place_of(slot, into) for slot in own)
         return tuple(dict.fromkeys(p.list for p in places if isinstance(p, Listed)))
 
     def written(self, element: checked.Element | None, into: Instance) -> frozenset[int]:
         """The single fields that stand in an element, shapes inside included."""
         if element is None:
             return frozenset()
-        places = (_place(slot, into) for slot in slots(element))
+        places = (place_of(slot, into) for slot in slots(element))
         return frozenset().union(*(_scalars(place) for place in places))
 
 
@@ -190,12 +190,6 @@ def _outermost(element: checked.Element) -> list[checked.Repeat]:
 
 def _names(element: checked.Element) -> set[str]:
     return {slot.name for slot in slots(element) if slot.name}
-
-
-def _place(slot: checked.Slot, into: Instance) -> Place | None:
-    if slot.name is None:
-        return into.unnamed.get(slot.span.start)
-    return into.members.get(slot.name)
 
 
 def _scalars(place: Place | None) -> frozenset[int]:

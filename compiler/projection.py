@@ -29,7 +29,7 @@ from rulec.compiler.conditions import (
 )
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.loops import repeated
-from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar
+from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar, place_of
 from rulec.compiler.polynomial import number, variable
 from rulec.compiler.steering import conjuncts
 from rulec.compiler.support import lists_in, unwritten_lists
@@ -279,7 +279,7 @@ class Projection:
     # --- fields ---
 
     def _slot(self, slot: checked.Slot, into: Instance, after: Formula) -> Formula:
-        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        place = place_of(slot, into)
         where = (id(into), id(slot), 0)
         if not isinstance(place, Listed):
             return self._named(slot, where, self._place(place, where, after))

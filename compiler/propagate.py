@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rulec.compiler import images, regions, terms
+from rulec.compiler.evaluate import OPPOSITE
 from rulec.compiler.regions import EVERYTHING, NOTHING, Region
 from rulec.compiler.terms import Gap, Term, Value
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 ROUNDS = 8
 HALF = Fraction(1, 2)
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 class Impossible(Exception):
@@ -256,7 +256,7 @@ class Narrower:
                 taken = terms.Every((test, yes)), terms.Every((terms.Negated(test), no))
                 self._any(taken, True) if truth else None
             case terms.Relate(relation, left, right):
-                self._relate(relation if truth else _OPPOSITE[relation], left, right)
+                self._relate(relation if truth else OPPOSITE[relation], left, right)
             case terms.Near(left, right, digits, least) if truth:
                 shown = self._regs[digits]
                 self._near(left, right, shown if isinstance(shown, int) else least)

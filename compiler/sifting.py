@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rulec.compiler.accumulate import measure
-from rulec.compiler.conditions import Unfit
 from rulec.compiler.guards import GuardBook
-from rulec.compiler.names import Names
 from rulec.compiler.places import Listed, Scalar
 from rulec.compiler.projection import Projection
 
@@ -41,15 +37,12 @@ def sift(marked: Marked, rules: Collection[int]) -> Sifted:
     Those that masks keep are projected without the others; since this is for telling and not
     for masks, nothing is certified.
     """
-    plan, assigned = marked.plan, marked.assigned
-    names = Names(plan)
-    measure(names)
-    book = GuardBook(plan)
+    assigned = marked.assigned
+    book = GuardBook()
     for whole in assigned.projections:
-        projection = Projection(names.copied(), whole.rules & frozenset(rules))
-        with suppress(Unfit):
-            projection.run()
-            book.add(projection)
+        made = assigned.project(whole.rules & frozenset(rules))
+        if isinstance(made, Projection):
+            book.add(made)
     guards, places, begins = book.finish()
     steering = tuple(
         rule if number in rules else replace(rule, tier="audit")

@@ -53,6 +53,8 @@ class Skeleton:
         self.machine = machine
         self._owed = {owed.register for node in machine.nodes for owed in node.pending}
         self.stances: list[Stance] = [frozenset()]
+        self.certain: list[bool] = [False]
+        """Whether some reading of a stance is reached whatever the registers hold."""
         self._numbers: dict[Stance, int] = {frozenset(): 0}
         self._tables: dict[int, list[tuple[Edge, ...]]] = {}
         self._steps: dict[tuple[int, tuple[tuple[Edge, ...], ...]], int] = {}
@@ -72,6 +74,7 @@ class Skeleton:
         if number is None:
             number = self._numbers[stance] = len(self.stances)
             self.stances.append(stance)
+            self.certain.append(any(sure for _, sure in stance))
         return number
 
     def step(self, number: int, byte: int) -> int:
@@ -196,10 +199,6 @@ class Skeleton:
                 return any(self.machine.rules[rule].tier == "mask" for rule in rules)
             case _:
                 return isinstance(op, _ALWAYS)
-
-    def certain(self, number: int) -> bool:
-        """Whether some reading of a stance is reached whatever the registers hold."""
-        return any(sure for _, sure in self.stances[number])
 
 
 class FreeTexts(Skeleton):

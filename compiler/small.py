@@ -6,11 +6,10 @@ from math import prod
 from random import Random
 from typing import TYPE_CHECKING
 
-from rulec.compiler.conditions import Atom, Formula, variables
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from rulec.compiler.conditions import Atom, Formula
     from rulec.compiler.polynomial import Poly
     from rulec.compiler.space import Space
 
@@ -18,27 +17,12 @@ SAMPLES = 40
 """Assignments that are tried."""
 
 
-def read(space: Space, *formulas: Formula) -> set[int]:
-    """The variables of formulas, those that their quotients depend on too."""
-    return with_origins(space, set().union(*map(variables, formulas)))
-
-
-def with_origins(space: Space, names: Iterable[int]) -> set[int]:
-    """Variables, and those that the quotients among them depend on."""
-    found = set(names)
-    for name in sorted(space.quotients, reverse=True):
-        if name in found:
-            quotient = space.quotients[name]
-            found |= quotient.top.variables | quotient.bottom.variables
-    return found
-
-
 def assignments(space: Space, *formulas: Formula) -> Iterator[dict[int, int]]:
     """Values that fit the variables' bounds, the same in every run.
 
     None where a variable may be any rational.
     """
-    names = sorted(read(space, *formulas))
+    names = sorted(space.deep(*formulas))
     if not space.dense.isdisjoint(names):
         return
     chance = Random(1)

@@ -23,7 +23,7 @@ from rulec.compiler.conditions import (
     settled,
     variables,
 )
-from rulec.compiler.polynomial import Poly, variable
+from rulec.compiler.polynomial import Poly, number, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,6 +78,18 @@ class Space:
             high = high // least if high >= 0 else -1 if most is None else high // most
         return low, high
 
+    def inside(
+        self, name: int, value: Poly, size: int = 1, rules: tuple[int, ...] = ()
+    ) -> Cell:
+        """`value / size` is within the bounds of a variable."""
+        low, high = self.bounds.get(name, (None, None))
+        atoms: list[Atom] = []
+        if low is not None:
+            atoms.append(Atom("ge", value - number(low * size), 0, rules))
+        if high is not None:
+            atoms.append(Atom("ge", number(high * size) - value, 0, rules))
+        return tuple(atoms)
+
     def whole(self, poly: Poly) -> bool:
         """Whether a polynomial over these variables is always an integer."""
         return self.dense.isdisjoint(poly.variables)
@@ -90,9 +102,13 @@ class Space:
                 found.add(quotient.name)
         return sorted(found - {name}, reverse=True)
 
-    def deep(self, formula: Formula) -> set[int]:
-        """The variables of a formula, those that its quotients depend on too."""
-        found = set(variables(formula))
+    def deep(self, *formulas: Formula) -> set[int]:
+        """The variables of formulas, those that their quotients depend on too."""
+        return self.with_origins(frozenset().union(*map(variables, formulas)))
+
+    def with_origins(self, names: Iterable[int]) -> set[int]:
+        """Variables, and those that the quotients among them depend on."""
+        found = set(names)
         for name in sorted(self.quotients, reverse=True):
             if name in found:
                 quotient = self.quotients[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.places import Instance, Listed, unsupported
+from rulec.compiler.places import Instance, Listed, place_of, unsupported
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def lists_in(element: checked.Element, into: Instance) -> list[int]:
     """The lists of an instance that have slots in an element."""
     found: list[int] = []
     for slot in slots(element):
-        place = into.members.get(slot.name) if slot.name else into.unnamed.get(slot.span.start)
+        place = place_of(slot, into)
         if isinstance(place, Listed):
             found.append(place.list)
         elif isinstance(place, Instance):

@@ -128,24 +128,8 @@ class Valuer:
 
 
 def rebuilt(term: Term, parts: Sequence[Term]) -> Term:
-    """A term with other parts."""
-    match term:
-        case terms.Minus():
-            return terms.Minus(parts[0])
-        case terms.Binary(op):
-            return terms.Binary(op, parts[0], parts[1])
-        case terms.Rounded(mode, _, digits):
-            return terms.Rounded(mode, parts[0], digits)
-        case terms.Absolute():
-            return terms.Absolute(parts[0])
-        case terms.Extreme(largest):
-            return terms.Extreme(largest, tuple(parts))
-        case terms.Relate(relation):
-            return terms.Relate(relation, parts[0], parts[1])
-        case terms.Negated():
-            return negated(parts[0])
-        case _:
-            raise TypeError(f"{type(term).__name__} has no parts of this kind")
+    """A term with other parts; a negation in its simplest form."""
+    return negated(parts[0]) if isinstance(term, terms.Negated) else terms.rebuilt(term, parts)
 
 
 def _near(term: terms.Near, parts: Sequence[Term], regs: Registers) -> Term:

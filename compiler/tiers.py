@@ -23,7 +23,7 @@ from rulec.compiler.steering import definitions, steered
 from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from rulec.compiler.machine import Folding, Guard
     from rulec.compiler.plan import Plan
@@ -55,7 +55,7 @@ class Assignment:
 
     tiered: tuple[Tiered, ...]
     projections: tuple[Projection, ...]
-    project: Callable[[Sequence[int]], Projection | Unfit]
+    project: Callable[[Iterable[int]], Projection | Unfit]
     conflict: tuple[int, ...]
     folds: tuple[Folding, ...]
     guards: tuple[Guard, ...]
@@ -71,6 +71,7 @@ class _Admission:
     names: Names
     reasons: dict[int, str] = field(default_factory=dict)
     _known: dict[frozenset[int], Projection | Unfit] = field(default_factory=dict)
+    _certified: dict[frozenset[int], Projection | Unfit] = field(default_factory=dict)
 
     def projected(self, rules: Iterable[int]) -> Projection | Unfit:
         """The projection of rules taken together, not certified yet, or why there is none."""
@@ -89,8 +90,15 @@ class _Admission:
             return Unfit("it falls into too many cases")
         return projection
 
-    def admitted(self, rules: Sequence[int]) -> list[int]:
-        """The rules, in file order, that masks can keep together.
+    def certified(self, rules: Iterable[int]) -> Projection | Unfit:
+        """The certified projection of rules taken together, or why there is none."""
+        wanted = frozenset(rules)
+        if wanted not in self._certified:
+            self._certified[wanted] = _certified(self.projected(wanted))
+        return self._certified[wanted]
+
+    def admitted(self, rules: Sequence[int]) -> Projection | None:
+        """The projection of those rules, given in file order, that masks can keep together.
 
         Those that can't be kept alone are left out; then, as long as some can't be kept
         together, the last of these.
@@ -103,26 +111,25 @@ class _Admission:
             else:
                 kept.append(rule)
         while kept:
-            reason = self._unfit(kept)
-            if reason is None:
-                break
-            blamed = [rule for rule in kept if rule in reason.rules] or kept
-            self.reasons[blamed[-1]] = str(reason)
+            made = self.certified(kept)
+            if isinstance(made, Projection):
+                return made
+            blamed = [rule for rule in kept if rule in made.rules] or kept
+            self.reasons[blamed[-1]] = str(made)
             kept.remove(blamed[-1])
-        return kept
-
-    def _unfit(self, rules: Sequence[int]) -> Unfit | None:
-        """Why rules can't be kept together, if they can't."""
-        made = self.projected(rules)
-        if isinstance(made, Unfit):
-            return made
-        try:
-            certificates.certify(made)
-        except Unfit as reason:
-            return reason
-        except TooMany:
-            return Unfit("it falls into too many cases")
         return None
+
+
+def _certified(made: Projection | Unfit) -> Projection | Unfit:
+    if isinstance(made, Unfit):
+        return made
+    try:
+        certificates.certify(made)
+    except Unfit as reason:
+        return reason
+    except TooMany:
+        return Unfit("it falls into too many cases")
+    return made
 
 
 def assign(plan: Plan) -> Assignment:
@@ -130,12 +137,11 @@ def assign(plan: Plan) -> Assignment:
     names = Names(plan)
     measure(names)
     admission = _Admission(plan, names)
-    groups = _admitted(admission, _connected(plan))
+    projections = _admitted(admission)
     kept: dict[int, tuple[str, ...]] = {}
-    for group in groups:
-        projection = admission.projected(group)
-        acts = projection.acts() if isinstance(projection, Projection) else {}
-        kept |= {rule: acts.get(rule, ()) for rule in group}
+    for projection in projections:
+        acts = projection.acts()
+        kept |= {rule: acts.get(rule, ()) for rule in projection.rules}
     meanings = definitions(plan)
     tiered: list[Tiered] = []
     for number, rule in enumerate(plan.rules):
@@ -146,15 +152,13 @@ def assign(plan: Plan) -> Assignment:
             tiered.append(Tiered("mask", PROVEN, steer, kept[number]))
         else:
             tiered.append(Tiered("commit", admission.reasons[number], steer))
-    return _assignment(admission, groups, tuple(tiered))
+    return _assignment(admission, projections, tuple(tiered))
 
 
 def _assignment(
-    admission: _Admission, groups: list[list[int]], tiered: tuple[Tiered, ...]
+    admission: _Admission, projections: tuple[Projection, ...], tiered: tuple[Tiered, ...]
 ) -> Assignment:
-    made = map(admission.projected, groups)
-    projections = tuple(projection for projection in made if isinstance(projection, Projection))
-    book = GuardBook(admission.plan)
+    book = GuardBook()
     for projection in projections:
         book.add(projection)
     apart = conflict(projections, admission.projected)
@@ -163,47 +167,53 @@ def _assignment(
     return Assignment(tiered, projections, admission.projected, apart, folds, *book.finish())
 
 
-def _admitted(admission: _Admission, groups: list[list[int]]) -> list[list[int]]:
-    """The admitted rules of each group; groups that guard one choice become one."""
+def _admitted(admission: _Admission) -> tuple[Projection, ...]:
+    """What is admitted of each group of rules; groups that guard one choice become one."""
+    groups = _connected(admission.plan)
     while True:
-        kept = [group for group in map(admission.admitted, groups) if group]
-        joined = _joined(admission, kept)
+        made = map(admission.admitted, groups)
+        kept = tuple(projection for projection in made if projection is not None)
+        joined = _joined(admission.plan, kept)
         if len(joined) == len(kept):
             return kept
         groups = joined
 
 
-def _joined(admission: _Admission, groups: list[list[int]]) -> list[list[int]]:
-    owner: dict[Where, int] = {}
-    group_of = list(range(len(groups)))
-    for number, group in enumerate(groups):
-        projection = admission.projected(group)
-        for where, way in projection.ways.items() if isinstance(projection, Projection) else ():
-            if way != TRUE:
-                other = owner.setdefault((*where[:2], 0), number)
-                old, new = group_of[number], group_of[other]
-                group_of = [new if held == old else held for held in group_of]
-    made: dict[int, list[int]] = {}
-    for number, group in enumerate(groups):
-        made.setdefault(group_of[number], []).extend(group)
-    return [_in_order(admission.plan, group) for group in made.values()]
+def _joined(plan: Plan, projections: Sequence[Projection]) -> list[list[int]]:
+    """The rules of projections; those that guard the same choice are together."""
+    guarded = [
+        [where[:2] for where, way in projection.ways.items() if way != TRUE]
+        for projection in projections
+    ]
+    return [
+        _in_order(plan, (rule for number in group for rule in projections[number].rules))
+        for group in _together(guarded)
+    ]
 
 
 def _connected(plan: Plan) -> list[list[int]]:
     """The rules that steer, in groups that share fields or lists; each in file order."""
-    owner: dict[int, int] = {}
-    group_of = list(range(len(plan.rules)))
-    for number, rule in enumerate(plan.rules):
-        for register in _touched(plan, rule.term) if rule.tier != "audit" else ():
-            other = owner.setdefault(register, number)
-            old, new = group_of[number], group_of[other]
+    steering = [number for number, rule in enumerate(plan.rules) if rule.tier != "audit"]
+    touched = [_touched(plan, plan.rules[number].term) for number in steering]
+    return [
+        _in_order(plan, (steering[place] for place in group)) for group in _together(touched)
+    ]
+
+
+def _together(keys: Iterable[Iterable[Hashable]]) -> list[list[int]]:
+    """The places of some sets of keys, in groups that share some."""
+    owner: dict[Hashable, int] = {}
+    group_of: list[int] = []
+    for number, own in enumerate(keys):
+        group_of.append(number)
+        for key in own:
+            old, new = group_of[number], group_of[owner.setdefault(key, number)]
             if old != new:
                 group_of = [new if held == old else held for held in group_of]
     made: dict[int, list[int]] = {}
-    for number, rule in enumerate(plan.rules):
-        if rule.tier != "audit":
-            made.setdefault(group_of[number], []).append(number)
-    return [_in_order(plan, group) for group in made.values()]
+    for number, group in enumerate(group_of):
+        made.setdefault(group, []).append(number)
+    return list(made.values())
 
 
 def _touched(plan: Plan, term: Term) -> frozenset[int]:

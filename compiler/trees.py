@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
-from rulec.compiler.places import Instance, Listed, Place, Scalar
+from rulec.compiler.places import Instance, Listed, Place, Scalar, place_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -216,13 +216,6 @@ class Forest:
 def _leaf(cost: int) -> Iterator[Tree]:
     if cost == 0:
         yield LEAF
-
-
-def place_of(slot: checked.Slot, into: Instance) -> Place | None:
-    """Where a slot's field lives."""
-    if slot.name is None:
-        return into.unnamed.get(slot.span.start)
-    return into.members.get(slot.name)
 
 
 def item_of(slot: checked.Slot, into: Instance) -> Place | None:

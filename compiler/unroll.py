@@ -14,9 +14,8 @@ from typing_extensions import assert_never
 
 from rulec.compiler import terms
 from rulec.compiler.outcomes import undefined
-from rulec.compiler.places import Instance, Listed, Place, Scalar
+from rulec.compiler.places import Instance, Listed, Place, Scalar, place_of
 from rulec.compiler.symbolic import FALSE, ZERO, Held, Registers, Valuer, folded
-from rulec.compiler.trees import Tree, place_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Fold
+    from rulec.compiler.trees import Tree
     from rulec.dsl.regex import Regex
 
 MOST_FIELDS = 400

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from rulec.compiler import terms
 from rulec.compiler.conditions import MOST_CELLS, PRESENT, Atom, Cell, Unfit, equal
-from rulec.compiler.names import common_scale
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.terms import LIMIT, Gap, Term
 
@@ -313,7 +312,7 @@ def scale_of(cases: Iterable[Case]) -> int | None:
         if case.gap is None and below is None:
             return None
         scales.append(below or 1)
-    return common_scale(scales)
+    return lcm(*scales)
 
 
 def scaled(case: Case, scale: int) -> Poly:

@@ -6,7 +6,15 @@ from dataclasses import replace
 from math import gcd, lcm, prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from rulec.compiler.conditions import FALSE, Atom, Cell, Formula, block_variables, variables
+from rulec.compiler.conditions import (
+    FALSE,
+    Atom,
+    Cell,
+    Formula,
+    block_variables,
+    variables,
+    within,
+)
 from rulec.compiler.places import DIGITS
 from rulec.compiler.polynomial import Poly, number, variable
 
@@ -104,13 +112,7 @@ def _in_stride(
 
 def _within(space: Space, name: int, value: Poly) -> Formula:
     """The value is one of the variable's own."""
-    low, high = space.bounds.get(name, (None, None))
-    atoms: list[Atom] = []
-    if low is not None:
-        atoms.append(Atom("ge", value - number(low)))
-    if high is not None:
-        atoms.append(Atom("ge", number(high) - value))
-    return space.simple(tuple(((atom,),) for atom in atoms))
+    return space.simple(within((), space.inside(name, value)))
 
 
 def _beside(space: Space, formula: Formula, name: int) -> range:

@@ -11,6 +11,7 @@ from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
+from rulec.compiler.steering import conjuncts
 from rulec.compiler.terms import START, Gap, Term, Value
 from rulec.runtime.guards import Guards, value_of
 from rulec.runtime.numerals import Allowed, meet, runs
@@ -54,7 +55,8 @@ class Rules:
         self._mentioned = tuple(
             deep_registers(rule.steer, machine.folds) for rule in machine.rules
         )
-        self._reads = {f.register: self._seen(self._beside[f.register]) for f in machine.fields}
+        self._tried = frozenset(f.register for f in machine.fields if self._later(f))
+        self._reads = {register: self._seen(self._beside[register]) for register in self._tried}
         self._free = {
             f.register: tuple(
                 runs(f.domain, digits + f.shift) for digits in range(f.least, f.most + 1)
@@ -100,7 +102,7 @@ class Rules:
 
     def seen(self, field: Field, regs: Sequence[Any], guard: int) -> tuple[Any, ...]:
         """The values on which a field's allowed set depends."""
-        reads = self._reads[field.register] if self._tried(field) else ()
+        reads = self._reads.get(field.register, ())
         own = self._guarded[guard] if guard >= 0 else ()
         return tuple(regs[register] for register in (*reads, *own))
 
@@ -118,7 +120,7 @@ class Rules:
             and self.value(regs, part) in (False, Gap.UNDEFINED, Gap.COMPLEX)
             for rule in self.machine.rules
             if rule.tier != "audit"
-            for part in _conjuncts(rule.term)
+            for part in conjuncts(rule.term)
         )
 
     # --- values ---
@@ -201,7 +203,7 @@ class Rules:
         kept = self._free[field.register]
         if guard >= 0:
             kept = self.guards.numbers(guard, field, regs)
-        if not self._tried(field):
+        if field.register not in self._tried:
             return kept
         allowed = self._numbers(field, regs, self._beside[field.register])
         both = tuple(meet(*pair) for pair in zip(kept, allowed, strict=False))
@@ -216,7 +218,7 @@ class Rules:
         """
         kept = regions.EVERYTHING if guard < 0 else self.guards.region(guard, field, regs)
         found: list[Region | None] = []
-        if self._tried(field):
+        if field.register in self._tried:
             with suppress(Impossible):
                 left = self._narrowed(regs, self._beside[field.register])
                 found.append(regions.intersect(left.region(field.register), kept))
@@ -229,14 +231,14 @@ class Rules:
         kept = tuple(range(len(field.words)))
         if guard >= 0:
             kept = self.guards.words(guard, field, regs)
-        if not self._tried(field):
+        if field.register not in self._tried:
             return kept
-        self.seen(field, regs, guard)
+        self.seen(field, regs, guard)  # what is tried is read from copies, which note nothing
         beside = self._beside[field.register]
         fitting = (n for n in kept if self._holds(field, regs, field.words[n], beside))
         return tuple(fitting) or kept
 
-    def _tried(self, field: Field) -> bool:
+    def _later(self, field: Field) -> bool:
         """Whether a rule that is tested later can bear on a field."""
         return any(self.machine.rules[n].tier == "commit" for n in self._beside[field.register])
 
@@ -306,7 +308,7 @@ class Rules:
         near = [
             narrower.value(part.right)
             for number in chosen
-            for part in _conjuncts(self.machine.rules[number].steer)
+            for part in conjuncts(self.machine.rules[number].steer)
             if isinstance(part, terms.Near)
             and part.left == terms.Read(field.register)
             and field.register not in terms.registers(part.right)
@@ -331,12 +333,6 @@ class Rules:
             for number in chosen
             if number in field.rules
         )
-
-
-def _conjuncts(term: Term) -> tuple[Term, ...]:
-    if isinstance(term, terms.Every):
-        return tuple(inner for part in term.terms for inner in _conjuncts(part))
-    return (term,)
 
 
 def _shown(region: Region, near: Sequence[Region], digits: int) -> Region:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rulec.compiler.conditions import rules_of
-from rulec.runtime.guards import Guards
 from rulec.runtime.reference import Config
 from rulec.runtime.trail import Doubting, denials, open_parts, path_of
 from rulec.runtime.verdicts import in_order
@@ -67,11 +66,4 @@ class Doubts:
         """The rules without which a guard would not have denied a way, or that are broken."""
         if not mark.regs:
             return frozenset({mark.label})
-        machine = self.marked.machine
-        guard = machine.guards[mark.label]
-        found: set[int] = set()
-        for block in guard.formula:
-            alone = Guards(replace(machine, guards=(replace(guard, formula=(block,)),)))
-            if not alone.holds(0, mark.regs):
-                found |= rules_of((block,))
-        return frozenset(found)
+        return rules_of(self._engine.rules.guards.failing(mark.label, mark.regs))

@@ -13,6 +13,7 @@ from rulec.runtime.programs import Closed
 from rulec.runtime.tallies import Counts, Coverage, tallied
 from rulec.runtime.trail import Tracing
 from rulec.runtime.verdicts import in_order
+from rulec.runtime.verify import furthest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,32 +45,18 @@ class Survey:
         for at, byte in enumerate(trace):
             after = engine.step(config, byte, at)
             if not after.threads:
-                walk.stop(_furthest(config), at)
+                walk.stop(furthest(config), at)
                 return
             config = walk.absorbed(after) if at % ABSORBED == 0 else after
         done = engine.ending(config, len(trace))
         if done is None:
-            walk.stop(_furthest(config), len(trace))
+            walk.stop(furthest(config), len(trace))
         else:
             walk.end(done, len(trace))
-
-    def missed(self) -> None:
-        """Count a trace that can't be read."""
-        self._counts.traces["unparsed"] += 1
 
     def coverage(self) -> Coverage:
         """What has been counted so far."""
         return tallied(self.marked, self._counts)
-
-
-def _furthest(config: Config) -> Thread:
-    """The reading with the most claims; of several, the one that has come furthest."""
-
-    def rank(thread: Thread) -> tuple[int, int]:
-        marks = in_order(thread.marks)
-        return sum(mark.rule >= -2 for mark in marks), len(marks)
-
-    return max(config.threads, key=rank)
 
 
 @dataclass(slots=True)

@@ -64,6 +64,12 @@ class Guards:
         guard = self.machine.guards[number]
         return _Values(self._readers, regs, guard).holds(guard.formula)
 
+    def failing(self, number: int, regs: Sequence[Any]) -> Formula:
+        """What of a guard doesn't let a choice through."""
+        guard = self.machine.guards[number]
+        values = _Values(self._readers, regs, guard)
+        return tuple(block for block in guard.formula if not values.holds((block,)))
+
     def numbers(self, number: int, field: Field, regs: Sequence[Any]) -> Allowed:
         """The numbers that a guard leaves open for a field, for each count of digits shown."""
         guard = self.machine.guards[number]

@@ -315,14 +315,18 @@ class Host:
         if limit >= self.budget.ceiling:
             return sure
         kept = np.zeros_like(out)
+        allowed = np.unpackbits(out.view(np.uint8), bitorder="little")
         for thread in config.threads:
-            for ids in self._cheap(thread, at, limit):
+            for ids in self._cheap(thread, at, limit, allowed):
                 set_bits(kept, ids)
         set_bits(kept, self._ends)
         np.bitwise_and(out, kept, out=out)
         return False
 
-    def _cheap(self, thread: Thread, at: int, limit: int) -> Iterator[Ids]:
+    def _cheap(
+        self, thread: Thread, at: int, limit: int, allowed: NDArray[np.uint8]
+    ) -> Iterator[Ids]:
+        """The tokens of a thread that fit a limit; only `allowed` ones are walked."""
         posture = posture_of(thread)
         found = self._landings.get(posture)
         if found is None:
@@ -333,7 +337,6 @@ class Host:
         ]
         near = (np.array(costs, np.int64) <= limit)[found.places]
         yield found.ids[near]
-        allowed = np.unpackbits(self._bits(thread, at).view(np.uint8), bitorder="little")
         unsure = found.ids[found.settled :][~near[found.settled :]]
         unsure = unsure[allowed[unsure] > 0]
         texts = in_turn((token, self.pack.table.text(token)) for token in unsure.tolist())

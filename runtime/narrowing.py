@@ -80,7 +80,8 @@ class Sieve:
             return None
         field, open_, left = found
         place = _Place(field, self._instances[field.register], slot, thread.regs)
-        rules = tuple(self._narrowings(place))
+        whole = self._open(place, frozenset())
+        rules = tuple(self._narrowings(place, whole))
         narrowing = {one.rule for one in rules}
         waived = (
             number
@@ -90,14 +91,14 @@ class Sieve:
         return Demand(
             _values(field, open_),
             _values(field, left),
-            _values(field, self._open(place, frozenset())),
+            _values(field, whole),
             rules,
             tuple(waived),
         )
 
-    def _narrowings(self, place: _Place) -> Iterator[Narrowing]:
+    def _narrowings(self, place: _Place, whole: Open) -> Iterator[Narrowing]:
         """The rules without which more would be open, or that leave less by themselves."""
-        whole, left = self._open(place, frozenset()), self._open(place, self._every)
+        left = self._open(place, self._every)
         for rule in sorted(self._beside(place.field)):
             alone = self._open(place, frozenset({rule}))
             without = self._open(place, self._every - {rule})

@@ -9,8 +9,6 @@ from rulec.runtime.inputs import BadInput
 from rulec.runtime.verify import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rulec.compiler.machine import Machine
     from rulec.compiler.witness import Trace
     from rulec.runtime.verdicts import Claim, Verdict
@@ -48,7 +46,6 @@ class Replay:
     """Replays traces on one machine."""
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
         self._verifier = Verifier(machine)
 
     def __call__(self, trace: Trace) -> Replayed:
@@ -57,26 +54,3 @@ class Replay:
             return Replayed(self._verifier(trace.text, trace.inputs))
         except BadInput:
             return Replayed(None)
-
-    def confirms(
-        self, trace: Trace, holds: Iterable[int] = (), fails: Iterable[int] = ()
-    ) -> bool:
-        """Whether the trace is read to its end, keeps these rules and breaks each of those.
-
-        Rules are indices of the machine's; each stands for its name in its shape. Every value
-        must be of its field's type.
-        """
-        verdict = self(trace).verdict
-        if verdict is None or verdict.at is not None:
-            return False
-        found: dict[tuple[str, str], set[str]] = {}
-        if any(not claim.tier and claim.verdict not in KEPT for claim in verdict.claims):
-            return False
-        for claim in verdict.claims:
-            found.setdefault((claim.shape, claim.rule), set()).add(claim.verdict)
-        kept = all(found.get(self._key(rule), set()) <= KEPT for rule in holds)
-        return kept and all("violate" in found.get(self._key(rule), set()) for rule in fails)
-
-    def _key(self, rule: int) -> tuple[str, str]:
-        spec = self._machine.rules[rule]
-        return spec.shape, spec.name

@@ -91,12 +91,13 @@ class Sampler:
             for edge in edges:
                 values = [byte for byte in range(256) if edge.bytes >> byte & 1]
                 if node.prose and not hurry:
-                    values = [byte for byte in values if byte in _PLAIN] or values
+                    values = [byte for byte in values if byte in PLAIN] or values
                 chance.shuffle(values)
                 yield from values
 
 
-_PLAIN = frozenset(b"abcdefghij 0123456789+-*/=().,$\n")
+PLAIN = frozenset(b"abcdefghij 0123456789+-*/=().,$\n")
+"""What random prose is made of."""
 
 
 def _broken(machine: Machine, config: Config) -> bool:

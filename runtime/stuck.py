@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rulec.runtime import inputs as given
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reference import Reference
+from rulec.runtime.sample import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 WALKS = 80
 LONGEST = 400
-_PLAIN = frozenset(b"abcdefghij 0123456789+-*/=().,$\n")
 
 
 def stuck_at(machine: Machine, rules: Iterable[int]) -> bytes | None:
@@ -48,7 +48,7 @@ def _walk(engine: Reference, start: Config, chance: Random) -> bytes | None:
     config, text = start, bytearray()
     while config.threads and len(text) < LONGEST:
         possible = {b for t in config.threads for b in engine.bytes_of(t.node)}
-        order = sorted(possible & _PLAIN or possible)
+        order = sorted(possible & PLAIN or possible)
         chance.shuffle(order)
         steps = ((byte, engine.step(config, byte, len(text))) for byte in order)
         byte, after = next(((b, c) for b, c in steps if c.threads), (-1, None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rulec.runtime import inputs as given
+from rulec.runtime.reasons import told
 from rulec.runtime.reference import Config, Reference, Thread
 from rulec.runtime.verdicts import Claim, Outcome, Verdict, claims, in_order, overall
 
@@ -28,7 +29,8 @@ class Verifier:
         for at, byte in enumerate(trace):
             after = engine.step(config, byte, at)
             if not after.threads:
-                return self._stopped(config, trace, at, f"{_shown(trace, at)} can't stand here")
+                char = told(trace[at : at + 4])
+                return self._stopped(config, trace, at, f"{char} can't stand here")
             config = after
         done = engine.ending(config, len(trace))
         if done is None:
@@ -38,7 +40,7 @@ class Verifier:
 
     def _stopped(self, config: Config, trace: bytes, at: int, reason: str) -> Verdict:
         """No reading goes on: what was tested until here counts all the same."""
-        thread = _furthest(config)
+        thread = furthest(config)
         found = claims(self.machine, self._engine.rules, in_order(thread.marks), trace)
         if thread.debt >= 0:
             label = self.machine.labels[thread.debt]
@@ -48,15 +50,14 @@ class Verifier:
         return Verdict(verdict, found, at, reason, self.machine.digest)
 
 
-def _furthest(config: Config) -> Thread:
-    """The reading with the most claims."""
-    return max(config.threads, key=lambda thread: len(in_order(thread.marks)))
+def furthest(config: Config) -> Thread:
+    """The reading with the most claims; of several, the one that has come furthest."""
 
+    def rank(thread: Thread) -> tuple[int, int]:
+        marks = in_order(thread.marks)
+        return sum(mark.rule >= -2 for mark in marks), len(marks)
 
-def _shown(trace: bytes, at: int) -> str:
-    """The character at a byte, spelled out where a terminal would not show it."""
-    char = trace[at : at + 4].decode("utf-8", "replace")[:1]
-    return f"`{char}`" if char.isprintable() else f"`{ascii(char)[1:-1]}`"
+    return max(config.threads, key=rank)
 
 
 def verify(

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from rulec.compiler import Vocabulary, build
-from rulec.dsl import load_text
+from rulec.dsl import load, load_text
+from rulec.runtime.differences import Ruled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from random import Random
 
     from rulec.compiler.machine import Machine
@@ -419,6 +421,22 @@ WATCHES = (
 def author(r: Random, **options: bool) -> str:
     """A random ruleset."""
     return Author(r, **options).ruleset()
+
+
+def machine_of(path: Path) -> Machine:
+    """The machine of a ruleset without errors."""
+    ruleset = load(path).ruleset
+    assert ruleset is not None
+    machine = build(ruleset).machine
+    assert machine is not None
+    return machine
+
+
+def ruled(text: str) -> Ruled | None:
+    """A ruleset that can be built; None where it has errors."""
+    ruleset = load_text(text).ruleset
+    machine = None if ruleset is None else build(ruleset).machine
+    return None if ruleset is None or machine is None else Ruled(ruleset, machine)
 
 
 def built(text: str) -> Machine | None:

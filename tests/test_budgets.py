@@ -16,6 +16,7 @@ from rulesets import (
     author,
     built,
     letters_of,
+    machine_of,
     many,
     random_walk,
     seeded,
@@ -23,9 +24,8 @@ from rulesets import (
     ways,
 )
 
-from rulec.compiler import Machine, Pack, Vocabulary, build, fit, load_vocabulary
+from rulec.compiler import Machine, Pack, Vocabulary, fit, load_vocabulary
 from rulec.compiler.pack import from_bytes
-from rulec.dsl import load
 from rulec.runtime import Session
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget, shortest
@@ -80,14 +80,6 @@ ODD = {
     ),
     "texts": 'shape A { "id " t: text /[A-Z]{3}-[0-9]{4}/ "\\n" u: text /a|bc*/ "." } trace A',
 }
-
-
-def machine_of(path: Path) -> Machine:
-    ruleset = load(path).ruleset
-    assert ruleset is not None
-    machine = build(ruleset).machine
-    assert machine is not None
-    return machine
 
 
 def fitted(machine: Machine, r: Random) -> Pack:

@@ -10,17 +10,15 @@ from random import Random
 import pytest
 from hypothesis import given
 from mutants import mutants, reshaped
-from rulesets import SEEDS, author, random_walk, seeded
+from rulesets import SEEDS, author, random_walk, ruled, seeded
 from typer.testing import CliRunner
 
 from rulec.cli import app
-from rulec.compiler import build
 from rulec.compiler.witness import Trace
-from rulec.dsl import load_text
 from rulec.runtime import BadInput, NoSample, Sampler
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
-from rulec.runtime.differences import Comparison, Ruled, compare
+from rulec.runtime.differences import Comparison, compare
 from rulec.runtime.reference import Reference
 from rulec.runtime.replay import Replay
 
@@ -55,12 +53,6 @@ def told(tmp_path, monkeypatch):
         return result.output, result.exit_code
 
     return run
-
-
-def ruled(text: str) -> Ruled | None:
-    ruleset = load_text(text).ruleset
-    machine = None if ruleset is None else build(ruleset).machine
-    return None if ruleset is None or machine is None else Ruled(ruleset, machine)
 
 
 def compared(old: str, new: str) -> Comparison:

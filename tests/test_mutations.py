@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from mutants import Mutant, mutants
+from rulesets import ruled
 
-from rulec.compiler import build
 from rulec.compiler.plan import plan_ruleset
 from rulec.dsl import load_text
 from rulec.runtime.differences import Difference, OnlyOne, Ruled, compare
@@ -25,13 +25,6 @@ EQUIVALENT = {
     ("invoice", "tax", "round -> round_even"): "8% of whole cents never end in half a cent",
 }
 """Changes that make no difference, and why."""
-
-
-def ruled(text: str) -> Ruled | None:
-    """A ruleset that can be built; None where it has errors."""
-    ruleset = load_text(text).ruleset
-    machine = None if ruleset is None else build(ruleset).machine
-    return None if ruleset is None or machine is None else Ruled(ruleset, machine)
 
 
 @cache

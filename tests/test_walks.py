@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 from brute import sure
 from hypothesis import given
-from rulesets import SEEDS, author, built, letters_of, many, random_walk, seeded, vocabulary
+from rulesets import (
+    SEEDS,
+    author,
+    built,
+    letters_of,
+    machine_of,
+    many,
+    random_walk,
+    seeded,
+    vocabulary,
+)
 
-from rulec.compiler import Machine, Pack, build, fit
-from rulec.dsl import load
+from rulec.compiler import Machine, Pack, fit
 from rulec.runtime import BadInput, NoSample, Sampler, Session, Verdict, Verifier
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
@@ -20,14 +29,6 @@ from rulec.runtime.host import Host
 from rulec.runtime.reference import Reference
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.rules"))
-
-
-def machine_of(path: Path) -> Machine:
-    ruleset = load(path).ruleset
-    assert ruleset is not None
-    machine = build(ruleset).machine
-    assert machine is not None
-    return machine
 
 
 def kept_by_masks(machine: Machine) -> bool:
