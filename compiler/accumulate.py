@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rulec.compiler.names import Names
     from rulec.compiler.plan import Plan
 
-PICKED = ("prev", "last", "first", "min", "max", "sorted")
+PICKED = ("prev", "last", "first", "min", "max")
 """Folds that hold one of the items' values."""
 
 
@@ -84,11 +84,6 @@ class Accumulator:
         own = [n for n, fold in enumerate(plan.folds) if fold.list == list_ and not fold.late]
         return sorted(own, key=lambda n: plan.folds[n].function not in PICKED)
 
-    def in_order(self, fold: Folding) -> Formula:
-        """An item is not less than the one before it."""
-        home = self._names.plan.lists[fold.list].count
-        return Flattener(self._names, self._rule, home).at_least_last(fold, fold.body)
-
     def updated(self, formula: Formula, number_: int) -> Formula:
         """The formula before an item is taken into a fold, from the one behind that."""
         fold = self._names.plan.folds[number_]
@@ -131,7 +126,7 @@ class Accumulator:
             return [space.replaced(formula, register, variable(register) + value)]
         new = space.replaced(space.replaced(formula, register, value), there, number(1))
         match fold.function:
-            case "prev" | "last" | "sorted":
+            case "prev" | "last":
                 return [new]
             case "first":
                 old = within(space.replaced(formula, there, number(1)), _is(there, 1))

@@ -147,20 +147,6 @@ class Flattener(Values):
     def _is(self, register: int, place: int) -> Atom:
         return equal(variable(register), place).of(self._rules)
 
-    def at_least_last(self, fold: Folding, body: Term) -> Formula:
-        """Where an item of a sorted list is not less than the one before it, if any."""
-        held = self._names.value(fold.register)
-        if held is None:
-            raise self._unfit("it sorts what has no scale of its own")
-        found: list[Cell] = [self._there(fold.register, False)]
-        for case in self.value(body):
-            if case.gap is Gap.ABSENT:
-                found.append(case.cell)
-            elif case.gap is None:
-                distance = case.top.times(held[1]) - held[0] * case.bottom
-                found.append((*case.cell, Atom("ge", distance, 0, self._rules)))
-        return self._space.simple((tuple(found),))
-
     # --- comparisons ---
 
     def _related(self, relation: str, left: Term, right: Term) -> Iterator[Outcome]:

@@ -28,7 +28,6 @@ _KINDS: Mapping[Fold, Domain] = {
     "sum": Domain("expr"),
     "count": Domain("number", regions.grid(Fraction(1), Fraction(0))),
     "distinct": Domain("word", words=BOOLEAN),
-    "sorted": Domain("word", words=BOOLEAN),
     "all": Domain("word", words=BOOLEAN),
     "any": Domain("word", words=BOOLEAN),
 }

@@ -24,7 +24,6 @@ _FOLDS: dict[str, Fold] = {
     "first": "first",
     "last": "last",
     "distinct": "distinct",
-    "sorted": "sorted",
     "all": "all",
     "any": "any",
 }
@@ -228,6 +227,8 @@ class Lowerer:
                 return terms.Extreme(term.function == "max", inner)
             case "present":
                 return self._present(arguments[0], this, scope)
+            case "sorted":
+                return self._sorted(self._many(arguments[0], this, scope), term.span)
             case function if function in _FOLDS and len(arguments) == 1:
                 many = self._many(arguments[0], this, scope)
                 if function == "count":
@@ -235,6 +236,12 @@ class Lowerer:
                 return self._folded(_FOLDS[function], many, self._item(many, term.span))
             case _:
                 raise refuse(f"`{term.span.text}`", term.span)
+
+    def _sorted(self, many: Many, span: Span) -> Term:
+        """No item is less than the one before it."""
+        item = self._item(many, span)
+        before = terms.Else(self._folded("prev", many, item), item)
+        return self._folded("all", many, terms.Relate("<=", before, item))
 
     def _counted(self, many: Many) -> Term:
         """What makes an item count: a value that may be absent has to be there."""

@@ -137,9 +137,9 @@ class Projection:
             fold = self.plan.folds[part.fold]
             if fold.late:
                 raise Unfit("it reads a field that is written behind its list", {rule})
-            if fold.function in ("sorted", "distinct"):
+            if fold.function == "distinct":
                 self.whole_lists.add(rule)
-            if fold.function in ("all", "sorted", "distinct"):
+            if fold.function in ("all", "distinct"):
                 self.items.setdefault(fold.list, []).append((rule, part))
             else:
                 yield part
@@ -159,8 +159,6 @@ class Projection:
                 self.items.setdefault(fold.list, []).append((rule, part))
             elif fold.function == "all":
                 queue += [(rule, inner) for inner in conjuncts(fold.body)]
-            elif fold.function == "sorted":
-                found.append(Accumulator(self.names, rule).in_order(fold))
             else:
                 self._distinct(rule, part.fold)
         return conjoined(*found)

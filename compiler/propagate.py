@@ -310,8 +310,6 @@ class Narrower:
                 self._hold(fold.body, True)
             case "distinct" if isinstance(held, tuple):
                 self._differ(fold.body, held)
-            case "sorted" if isinstance(held, tuple) and held:
-                self._push(fold.body, regions.at_least(held[-1]))
 
     def _still_to_come(self, fold: Folding, spec: List) -> None:
         """An item that is owed must be able to meet the condition, whatever it is."""

@@ -186,11 +186,9 @@ def folded(function: Fold, items: Sequence[Held]) -> Held:
             return Held(every([chosen(i.absent, TRUE, i.term) for i in there]))
         case "any":
             return Held(some([chosen(i.absent, FALSE, i.term) for i in there]))
-        case "distinct" | "sorted":
-            return Held(_pairwise("!=" if function == "distinct" else "<=", there))
-        case "prev":
-            return items[-1] if items else ABSENT
-        case "first" | "last":
+        case "distinct":
+            return Held(_differ(there))
+        case "first" | "last" | "prev":
             return _first(there if function == "first" else there[::-1])
         case _:
             return _extreme(function == "max", there)
@@ -211,11 +209,11 @@ def _sum(parts: Sequence[Term]) -> Term:
     return terms.Binary("+", _sum(kept[:middle]), _sum(kept[middle:]))
 
 
-def _pairwise(relation: str, items: Sequence[Held]) -> Term:
-    """Whether all pairs are so related, those left aside in which one is absent."""
+def _differ(items: Sequence[Held]) -> Term:
+    """Whether no two are equal, those left aside in which one is absent."""
     return every(
         [
-            some([one.absent, other.absent, terms.Relate(relation, one.term, other.term)])  # type: ignore[arg-type]
+            some([one.absent, other.absent, terms.Relate("!=", one.term, other.term)])
             for one, other in combinations(items, 2)
         ]
     )

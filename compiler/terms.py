@@ -32,7 +32,7 @@ class Gap(Enum):
 Exact: TypeAlias = Fraction | str | bool
 Value: TypeAlias = Exact | Gap
 Fold: TypeAlias = Literal[
-    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "sorted", "all", "any"
+    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "all", "any"
 ]
 
 
@@ -242,7 +242,6 @@ START: dict[Fold, Exact | Gap | int | tuple[Exact, ...]] = {
     "last": Gap.ABSENT,
     "prev": Gap.ABSENT,
     "distinct": (),
-    "sorted": (),
     "all": True,
     "any": False,
 }

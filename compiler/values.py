@@ -107,7 +107,7 @@ class Values(ABC):
         fold = self._names.plan.folds[number_]
         if fold.late:
             raise self._unfit("it reads a field that is written behind its list")
-        if fold.function in ("distinct", "sorted", "all", "any"):
+        if fold.function in ("distinct", "all", "any"):
             raise self._unfit(f"`{fold.function}` over a list is tested when the list closes")
         held = self._names.value(fold.register)
         if held is None:

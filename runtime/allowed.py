@@ -140,7 +140,7 @@ class Rules:
         match fold.function:
             case "prev" | "first":
                 return cast("Value", held)
-            case "distinct" | "sorted":
+            case "distinct":
                 return (held is not False) if closed or held is False else Gap.UNKNOWN
             case "all":
                 return held if closed or held is False else Gap.UNKNOWN
@@ -166,7 +166,7 @@ class Rules:
 
     def _settled(self, regs: Sequence[Any], fold: Folding, held: object) -> bool:
         """Whether the item under way already decides a condition on its list."""
-        decides = fold.function in ("all", "any", "distinct", "sorted")
+        decides = fold.function in ("all", "any", "distinct")
         if not decides or regs[self.machine.lists[fold.list].phase] != 1:
             return False
         value = self.value(regs, fold.body)
@@ -366,7 +366,5 @@ def _gathered(function: str, held: Any, value: Value) -> Any:
             return held and value
         case "any":
             return held or value
-        case "distinct":
-            return held if held is False else value not in held and (*held, value)
         case _:
-            return held if held is False else (not held or held[0] <= value) and (value,)
+            return held if held is False else value not in held and (*held, value)

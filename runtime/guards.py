@@ -364,8 +364,6 @@ def _plain(held: Any) -> Number:
 
 def _scaled(scale: int) -> Callable[[Any], Number]:
     def read(held: Any) -> Number:
-        if isinstance(held, tuple):  # a sorted list, of which the last item counts
-            held = held[-1] if held else 0
         if not isinstance(held, int | Fraction):
             return 0
         value = held * scale
