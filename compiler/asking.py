@@ -6,13 +6,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rulec.compiler import solver, terms
-from rulec.compiler.conditions import PRESENT, Atom, Block, Formula
+from rulec.compiler.conditions import PRESENT, Atom, Block, Formula, Quotient
+from rulec.compiler.polynomial import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rulec.compiler.names import Names
     from rulec.compiler.polynomial import Poly
+    from rulec.compiler.space import Space
     from rulec.compiler.terms import Term
 
 EFFORT = 1_500_000
@@ -62,12 +64,21 @@ def known_of(names: Names, variables: Iterable[int]) -> Iterator[Term]:
         if high is not None:
             yield terms.Relate("<=", terms.Read(name), whole(high))
         if name in space.quotients:
-            yield from map(_atom, space.quotients[name].atoms)
+            yield _known_quotient(space, space.quotients[name])
     there = {name - PRESENT for name in read if name >= PRESENT}
     for one, other in sorted(names.exclusive):
         if one in there and other in there:
             both = terms.Binary("+", terms.Read(PRESENT + one), terms.Read(PRESENT + other))
             yield terms.Relate("<=", both, whole(1))
+
+
+def _known_quotient(space: Space, quotient: Quotient) -> Term:
+    """A quotient is what it is wherever its bottom is positive."""
+    atoms = terms.Every(tuple(map(_atom, quotient.atoms)))
+    low, _ = quotient.bottom.range(space.bounds)
+    if low is not None and low > 0:
+        return atoms
+    return terms.Some((_atom(Atom("ge", number(0) - quotient.bottom)), atoms))
 
 
 def over_names(formula: Formula) -> Term:

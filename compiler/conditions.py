@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from rulec.compiler.polynomial import Poly, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rulec.compiler.polynomial import Range
 
@@ -98,6 +98,11 @@ def equal(poly: Poly, other: Poly | int = 0) -> Atom:
     return Atom("eq", poly - (number(other) if isinstance(other, int) else other))
 
 
+def atoms_of(formula: Formula) -> Iterator[Atom]:
+    """The atoms of a formula."""
+    return (atom for block in formula for cell in block for atom in cell)
+
+
 def variables(formula: Formula) -> frozenset[int]:
     """The variables of a formula."""
     return frozenset().union(*(block_variables(block) for block in formula))
@@ -105,7 +110,12 @@ def variables(formula: Formula) -> frozenset[int]:
 
 def block_variables(block: Block) -> frozenset[int]:
     """The variables of a block."""
-    return frozenset().union(*(atom.poly.variables for cell in block for atom in cell))
+    return frozenset().union(*map(cell_variables, block))
+
+
+def cell_variables(cell: Cell) -> frozenset[int]:
+    """The variables of a cell."""
+    return frozenset().union(*(atom.poly.variables for atom in cell))
 
 
 def settled(atom: Atom, bounds: Mapping[int, Range], whole: bool) -> Atom | bool:
@@ -166,14 +176,8 @@ def conjoined(*formulas: Formula) -> Formula:
 
 def rules_of(*formulas: Formula) -> frozenset[int]:
     """The rules that formulas come from."""
-    return frozenset(
-        rule
-        for formula in formulas
-        for block in formula
-        for cell in block
-        for atom in cell
-        for rule in atom.rules
-    )
+    atoms = (atom for formula in formulas for atom in atoms_of(formula))
+    return frozenset(rule for atom in atoms for rule in atom.rules)
 
 
 def within(formula: Formula, cell: Cell) -> Formula:

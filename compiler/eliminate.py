@@ -3,7 +3,8 @@
 Equalities substitute, congruences give the variable a stride, and what bounds it from below is
 paired with what bounds it from above (Fourier and Motzkin), exactly over the integers: where
 neither coefficient is 1, a pair is split into the cases that leave an integer between its ends
-(the dark shadow and the splinters of the Omega test).
+(the dark shadow and the splinters of the Omega test). What has no such form, products above
+all, is looked at value by value, where the variable has few.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler.conditions import (
     Atom,
+    Block,
     Cell,
     Formula,
     TooMany,
     Unfit,
+    atoms_of,
     block_variables,
+    cell_variables,
     conjoined,
+    equal,
     product,
     rules_of,
     variables,
+    within,
 )
 from rulec.compiler.polynomial import Poly, number, variable
 
@@ -37,6 +43,9 @@ MOST_QUOTIENTS = 32
 
 MOST_SPLINTERS = 12
 """Cases into which a pair of bounds may fall."""
+
+MOST_VALUES = 16
+"""Values of a variable that are looked at one by one."""
 
 
 class Bound(NamedTuple):
@@ -62,6 +71,57 @@ def eliminate(space: Space, formula: Formula, name: int) -> Formula:
         Unfit: if that has no exact form.
     """
     try:
+        return _exactly(space, formula, name)
+    except Unfit as error:
+        reason = error
+    if space.few(name, MOST_VALUES):
+        return _one_by_one(space, formula, name, reason, keep=False)
+    factor = _factor(space, formula, name)
+    if factor is None:
+        raise reason
+    try:
+        return _exactly(space, spelled_out(space, formula, factor, reason), name)
+    except Unfit:
+        raise reason from None
+
+
+def _factor(space: Space, formula: Formula, name: int) -> int | None:
+    """The variable of fewest values by which one is multiplied or divided."""
+    moved = {name, *space.depending(name)}
+    parts = [part for atom in atoms_of(formula) for part in atom.poly.parts]
+    found = {v for _, held in parts if moved.intersection(held) for v in held}
+    found = found.union(*(space.quotients[q].bottom.variables for q in moved - {name}))
+    few = {v: len(values) for v in found - moved if (values := space.few(v, MOST_VALUES))}
+    return min(few, key=lambda v: (few[v], v), default=None)
+
+
+def spelled_out(space: Space, formula: Formula, name: int, reason: Unfit) -> Formula:
+    """The formula with a cell for each value of a variable. Raises the reason if too many."""
+    return _one_by_one(space, formula, name, reason, keep=True)
+
+
+def _one_by_one(
+    space: Space, formula: Formula, name: int, reason: Unfit, *, keep: bool
+) -> Formula:
+    values = space.few(name, MOST_VALUES)
+    if not values:
+        raise reason
+    about = tuple(block for block in formula if name in space.deep((block,)))
+    rest = tuple(block for block in formula if block not in about)
+    rules = rules_of(about)
+    about = tuple(_defined(space, block, name) for block in about)
+    ways: list[Formula] = []
+    for value in values:
+        way = space.replaced(about, name, number(value))
+        ways.append(within(way, (equal(variable(name), value).of(rules),) if keep else ()))
+    try:
+        return conjoined(rest, space.joined(ways))
+    except TooMany:
+        raise reason from None
+
+
+def _exactly(space: Space, formula: Formula, name: int) -> Formula:
+    try:
         for _ in range(MOST_QUOTIENTS):
             held = variables(formula)
             part = next((part for part in space.depending(name) if part in held), name)
@@ -80,12 +140,18 @@ def _without(space: Space, formula: Formula, name: int) -> Formula:
     if not about:
         return formula
     rest = tuple(block for block in formula if name not in block_variables(block))
-    if name in space.quotients:
-        about.append((space.quotients[name].atoms,))
     cells: list[Cell] = []
-    for cell in space.cells(product(about)):
+    for cell in space.cells(_defined(space, product(about), name)):
         cells.extend(_cell(space, cell, name, 0))
     return space.simple(conjoined(rest, (tuple(cells),)))
+
+
+def _defined(space: Space, block: Block, name: int) -> Block:
+    """The block with what a quotient is, in the cells that have it: others need none."""
+    if name not in space.quotients:
+        return block
+    atoms = space.quotients[name].atoms
+    return tuple((*cell, *atoms) if name in cell_variables(cell) else cell for cell in block)
 
 
 def _cell(space: Space, cell: Cell, name: int, depth: int) -> list[Cell]:

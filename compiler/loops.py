@@ -88,8 +88,9 @@ def repeated(
     if held and loop.count < 0 and (element.low > 1 or element.high is not None):
         raise Unfit("how many items its list has isn't counted by the list", rules_of(after))
     here = after
-    summed = bool(held) and _only_sums(projection, held)
+    summed = bool(held) and not projection.stepwise and _only_sums(projection, held)
     if summed:
+        projection.summed = True
         here = _future(projection, loop, after, held)
     for _ in range(MOST_ROUNDS):
         more = projection.element(element.body, into, here)

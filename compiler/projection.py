@@ -77,10 +77,16 @@ class Taken(NamedTuple):
 
 @dataclass(slots=True)
 class Projection:
-    """The projection of some rules of a plan, taken together."""
+    """The projection of some rules of a plan, taken together.
+
+    Lists whose items are `summed` up are told by what the items still to come can add; if
+    `stepwise`, none is.
+    """
 
     names: Names
     rules: frozenset[int]
+    stepwise: bool = False
+    summed: bool = False
     fields: dict[Where, Formula] = field(default_factory=dict)
     ways: dict[Where, Formula] = field(default_factory=dict)
     decisions: dict[Where, Decision] = field(default_factory=dict)
@@ -285,9 +291,8 @@ class Projection:
         order = Accumulator.order(self.plan, place.list)
         for number_ in order:
             after = Accumulator(self.names).updated(after, number_)
-        if behind != after:
-            folds = tuple(self.plan.folds[number_] for number_ in order)
-            self.taken.append(Taken(folds, behind, after))
+        folds = tuple(self.plan.folds[number_] for number_ in order)
+        self.taken.append(Taken(folds, behind, after))
         after = conjoined(after, self.of_items(place.list))
         before = self._named(slot, where, self._place(place.item, where, after))
         count = self.plan.lists[place.list].count
@@ -312,7 +317,7 @@ class Projection:
 
     def apart(self) -> Projection:
         """A projection of the same rules that notes nothing in this one."""
-        return Projection(self.names, self.rules, items=self.items)
+        return Projection(self.names, self.rules, self.stepwise, items=self.items)
 
     def scalar(self, spec: Field, where: Where, after: Formula) -> Formula:
         """What must hold before a field, given what must hold behind it."""

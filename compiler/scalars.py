@@ -10,11 +10,12 @@ from rulec.compiler.conditions import (
     Formula,
     TooMany,
     Unfit,
+    atoms_of,
     block_variables,
     rules_of,
     variables,
 )
-from rulec.compiler.eliminate import eliminate
+from rulec.compiler.eliminate import eliminate, spelled_out
 from rulec.compiler.names import oversize
 from rulec.compiler.places import DIGITS
 from rulec.compiler.polynomial import Poly, number
@@ -43,10 +44,21 @@ def joined(space: Space, formulas: Sequence[Formula]) -> Formula:
 
 
 def settled(names: Names, formula: Formula, register: int) -> Formula:
-    """The formula without what can only be computed once the field is written."""
-    for part in names.space.depending(register):
-        if part in variables(formula):
-            formula = eliminate(names.space, formula, part)
+    """The formula without what can only be computed once the field is written.
+
+    What is left has the field in no power.
+    """
+    raw, space = formula, names.space
+    try:
+        for part in space.depending(register):
+            if part in variables(formula):
+                formula = eliminate(space, formula, part)
+    except Unfit as reason:
+        return spelled_out(space, raw, register, reason)
+    powers = [atom for atom in atoms_of(formula) if atom.poly.split(register) is None]
+    if powers:
+        squared = Unfit("a field is multiplied by itself", powers[0].rules)
+        return spelled_out(space, raw, register, squared)
     return formula
 
 
@@ -107,8 +119,7 @@ def _only_near(names: Names, spec: Field, own: Formula) -> bool:
     ends = names.space.bounds[spec.register]
     if any(end is not None and end % unit for end in ends):
         return False
-    atoms = (atom for block in own for cell in block for atom in cell)
-    return all(spec.digits in atom.poly.variables for atom in atoms)
+    return all(spec.digits in atom.poly.variables for atom in atoms_of(own))
 
 
 def _shown(names: Names, spec: Field, formula: Formula, unit: int) -> Formula:
@@ -122,7 +133,7 @@ def writable(names: Names, spec: Field, own: Formula) -> None:
 
     Raises `Unfit` where a bound on it may be none of these.
     """
-    for atom in (atom for block in own for cell in block for atom in cell):
+    for atom in atoms_of(own):
         slope, rest = atom.poly.split(spec.register) or (Poly(), Poly())
         low, high = rest.range(names.space.bounds)
         factor = slope.constant

@@ -90,6 +90,13 @@ class Space:
             atoms.append(Atom("ge", number(high * size) - value, 0, rules))
         return tuple(atoms)
 
+    def few(self, name: int, most: int) -> range:
+        """The values of a variable, if they are no more than some; else none."""
+        low, high = self.bounds.get(name, (None, None))
+        if low is None or high is None or name in self.dense or high - low >= most:
+            return range(0)
+        return range(low, high + 1)
+
     def whole(self, poly: Poly) -> bool:
         """Whether a polynomial over these variables is always an integer."""
         return self.dense.isdisjoint(poly.variables)

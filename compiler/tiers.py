@@ -80,22 +80,28 @@ class _Admission:
             self._known[wanted] = self._project(wanted)
         return self._known[wanted]
 
-    def _project(self, rules: frozenset[int]) -> Projection | Unfit:
-        projection = Projection(self.names.copied(), rules)
-        try:
-            projection.run()
-        except Unfit as reason:
-            return reason
-        except TooMany:
-            return Unfit("it falls into too many cases")
-        return projection
+    def _project(self, rules: frozenset[int], stepwise: bool = False) -> Projection | Unfit:
+        projection = Projection(self.names.copied(), rules, stepwise)
+        made = _exact(projection.run)
+        if made is None:
+            return projection
+        again = self._project(rules, True) if projection.summed else made
+        return made if isinstance(again, Unfit) else again
 
     def certified(self, rules: Iterable[int]) -> Projection | Unfit:
         """The certified projection of rules taken together, or why there is none."""
         wanted = frozenset(rules)
         if wanted not in self._certified:
-            self._certified[wanted] = _certified(self.projected(wanted))
+            self._certified[wanted] = self._certify(wanted)
         return self._certified[wanted]
+
+    def _certify(self, rules: frozenset[int]) -> Projection | Unfit:
+        projection = self.projected(rules)
+        made = _certified(projection)
+        if isinstance(made, Unfit) and isinstance(projection, Projection) and projection.summed:
+            again = _certified(self._project(rules, True))
+            return made if isinstance(again, Unfit) else again
+        return made
 
     def admitted(self, rules: Sequence[int]) -> Projection | None:
         """The projection of those rules, given in file order, that masks can keep together.
@@ -123,13 +129,18 @@ class _Admission:
 def _certified(made: Projection | Unfit) -> Projection | Unfit:
     if isinstance(made, Unfit):
         return made
+    return _exact(lambda: certificates.certify(made)) or made
+
+
+def _exact(step: Callable[[], None]) -> Unfit | None:
+    """Why a step has no exact form, if it has none."""
     try:
-        certificates.certify(made)
+        step()
     except Unfit as reason:
         return reason
     except TooMany:
         return Unfit("it falls into too many cases")
-    return made
+    return None
 
 
 def assign(plan: Plan) -> Assignment:

@@ -15,6 +15,7 @@ from rulec.compiler.conditions import (
     variables,
     within,
 )
+from rulec.compiler.eliminate import MOST_VALUES
 from rulec.compiler.places import DIGITS
 from rulec.compiler.polynomial import Poly, number, variable
 
@@ -72,6 +73,10 @@ def shown_by(names: Names, spec: Field, formula: Formula, unit: int) -> tuple[Fo
 
 
 def _values(space: Space, formula: Formula, name: int) -> Iterator[Choice]:
+    if few := space.few(name, MOST_VALUES):
+        for value in few:
+            yield Choice(space.replaced(formula, name, number(value)), ())
+        return
     found = 0
     for end, meaning in list(_ends(space, formula, name)):
         near = [(end + number(by), meaning) for by in _beside(space, formula, name)]

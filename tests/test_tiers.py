@@ -145,6 +145,28 @@ KEPT = {
     }
     trace Range
     """,
+    "a product before its factors": """
+    shape Crate {
+        "units " units: int in 1 .. 500 " in " boxes: int in 1 .. 12 " of " each: int in 1 .. 60
+        rule units: units == boxes * each
+        rule square: boxes * boxes <= each
+    }
+    trace Crate
+    """,
+    "an order that may be broken": """
+    shape Steps {
+        "free " free: bool " " steps: int in 0 .. 20{1..5 sep ","}
+        rule order: free or sorted(steps)
+    }
+    trace Steps
+    """,
+    "a remainder of what items add": """
+    shape Packs {
+        packs: int in 2 .. 5{1..4 sep ","} " by " by: int in 1 .. 6
+        rule even: sum(packs) % by == 0
+    }
+    trace Packs
+    """,
 }
 
 REFUSED = {
@@ -193,7 +215,7 @@ def test_rules_that_masks_cannot_keep(name: str) -> None:
 
 def test_rules_are_admitted_in_file_order() -> None:
     text = (
-        'shape S {{ "c " c: int in 1 .. 99 " a " a: int in 1 .. 9 " b " b: int in 1 .. 9\n'
+        'shape S {{ "c " c: int in 1 .. 999 " a " a: int in 1 .. 30 " b " b: int in 1 .. 30\n'
         "{} }}\ntrace S"
     )
     product, least = "rule product: c == a * b", "rule least: a <= b"
