@@ -64,7 +64,7 @@ def _of_item(names: Names, taken: Taken) -> Meaning | None:
     space, behind = names.space, taken.behind
     given: list[Term] = []
     for fold in taken.folds:
-        if not {fold.register, PRESENT + fold.register} & variables(behind):
+        if not {fold.register, PRESENT + fold.register} & space.deep(behind):
             continue
         after = space.fresh(space.bounds.get(fold.register, (None, None)))
         value = _added(names, fold)
