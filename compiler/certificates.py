@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rulec.compiler.meanings import Meaning
     from rulec.compiler.names import Names
     from rulec.compiler.projection import Decision, Projection
-    from rulec.compiler.terms import Term
+    from rulec.compiler.terms import Exact, Term
 
 
 MOST_TOGETHER = 8
@@ -59,7 +59,7 @@ def certify(projection: Projection) -> None:
     for claim in found:
         wrong = _tried(names, claim)
         if wrong is not None:
-            raise _stuck(names, claim, wrong)
+            raise _stuck(names, claim, _numbers(wrong))
     doubts = [_Doubt(_negated(claim), claim, None) for claim in found]
     doubts += [_Doubt(meaning.apart, None, meaning) for meaning in meanings(projection)]
     doubt = _open(names, doubts)
@@ -79,8 +79,9 @@ class _Doubt(NamedTuple):
         if self.meaning is not None or self.claim is None:
             rules = self.meaning.rules if self.meaning is not None else ()
             return Unfit("the solver could not tell whether masks keep what it says", rules)
-        if isinstance(possible(names, self.term), solver.Satisfiable):
-            return _stuck(names, self.claim, {})
+        answer = possible(names, self.term)
+        if isinstance(answer, solver.Satisfiable):
+            return _stuck(names, self.claim, _numbers(answer.values))
         reason = f"the solver could not tell whether `{self.claim.about}` can get stuck"
         return Unfit(reason, rules_of(self.claim.given, *self.claim.shown))
 
@@ -105,15 +106,21 @@ def _negated(claim: Claim) -> Term:
     return terms.Every((over_names(claim.given), *shown))
 
 
-def _stuck(names: Names, claim: Claim, wrong: Mapping[int, int]) -> Unfit:
-    shown = ", ".join(
-        f"{names.fields[name].name} = {Fraction(value, names.scales[name])}"
-        for name, value in sorted(wrong.items())
-        if name in names.fields and names.fields[name].name and name in names.scales
-    )
+def _stuck(names: Names, claim: Claim, found: Mapping[int, Fraction]) -> Unfit:
+    wrong = {
+        name: value / names.scales[name]
+        for name, value in sorted(found.items())
+        if name in names.fields and name in names.scales
+    }
+    named = [(names.fields[name].name, value) for name, value in wrong.items()]
+    shown = ", ".join(f"{name} = {value}" for name, value in named if name)
     after = f", for one after {shown}" if shown else ""
     reason = f"a trace can get stuck at `{claim.about}`{after}"
-    return Unfit(reason, rules_of(claim.given, *claim.shown))
+    return Unfit(reason, rules_of(claim.given, *claim.shown), wrong)
+
+
+def _numbers(values: Mapping[int, int] | Mapping[int, Exact]) -> dict[int, Fraction]:
+    return {name: Fraction(value) for name, value in values.items()}
 
 
 # --- claims ---

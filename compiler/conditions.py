@@ -15,6 +15,7 @@ from rulec.compiler.polynomial import Poly, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from fractions import Fraction
 
     from rulec.compiler.polynomial import Range
 
@@ -82,11 +83,20 @@ class Control(NamedTuple):
 
 
 class Unfit(Exception):
-    """Why a condition has no exact projection; `rules` are those it comes from."""
+    """Why a condition has no exact projection; `rules` are those it comes from.
 
-    def __init__(self, reason: str, rules: Iterable[int] = ()) -> None:
+    Where a certificate was refuted, `wrong` has the values of fields that do it, by register.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        rules: Iterable[int] = (),
+        wrong: Mapping[int, Fraction] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.rules = frozenset(rules)
+        self.wrong = wrong
 
 
 class TooMany(Exception):

@@ -24,6 +24,7 @@ from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from fractions import Fraction
 
     from rulec.compiler.machine import Folding, Guard
     from rulec.compiler.plan import Plan
@@ -36,13 +37,15 @@ PROVEN = "certified"
 class Tiered:
     """A rule's tier and the reason for it; `steer` is the form that is propagated.
 
-    `acts` names the places where the rule narrows what may be chosen.
+    `acts` names the places where the rule narrows what may be chosen. `wrong` are values, by
+    register, that refute the certificate of a rule that masks can't keep.
     """
 
     tier: str
     reason: str
     steer: Term
     acts: tuple[str, ...] = ()
+    wrong: Mapping[int, Fraction] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class _Admission:
 
     plan: Plan
     names: Names
-    reasons: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, Unfit] = field(default_factory=dict)
     _known: dict[frozenset[int], Projection | Unfit] = field(default_factory=dict)
     _certified: dict[frozenset[int], Projection | Unfit] = field(default_factory=dict)
 
@@ -113,7 +116,7 @@ class _Admission:
         for rule in rules:
             alone = self.projected((rule,))
             if isinstance(alone, Unfit):
-                self.reasons[rule] = str(alone)
+                self.reasons[rule] = alone
             else:
                 kept.append(rule)
         while kept:
@@ -121,7 +124,7 @@ class _Admission:
             if isinstance(made, Projection):
                 return made
             blamed = [rule for rule in kept if rule in made.rules] or kept
-            self.reasons[blamed[-1]] = str(made)
+            self.reasons[blamed[-1]] = made
             kept.remove(blamed[-1])
         return None
 
@@ -162,7 +165,8 @@ def assign(plan: Plan) -> Assignment:
         elif number in kept:
             tiered.append(Tiered("mask", PROVEN, steer, kept[number]))
         else:
-            tiered.append(Tiered("commit", admission.reasons[number], steer))
+            reason = admission.reasons[number]
+            tiered.append(Tiered("commit", str(reason), steer, wrong=reason.wrong))
     return _assignment(admission, projections, tuple(tiered))
 
 

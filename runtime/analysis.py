@@ -17,11 +17,13 @@ from rulec.runtime.stuck import stuck_at
 from rulec.runtime.verify import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from fractions import Fraction
 
     from rulec.compiler.machine import Machine
     from rulec.compiler.plan import Plan
     from rulec.compiler.stages import Built
+    from rulec.compiler.tiers import Assignment
     from rulec.dsl.source import Span
 
 MOST_EXAMPLES = 24
@@ -213,7 +215,10 @@ def analyse(built: Built) -> Iterator[Diagnostic]:
         return
     analysis = Analysis(built.plan, built.machine)
     found = map(analysis.said, findings(built.assigned.projections, built.assigned.project))
-    noted = _wide(built.plan, wide(built.assigned.projections))
+    noted = [
+        *_wide(built.plan, wide(built.assigned.projections)),
+        *_refuted(built.machine, built.plan, built.assigned),
+    ]
     yield from sorted((*found, *noted), key=lambda made: made.primary.span.start)
 
 
@@ -227,11 +232,38 @@ def illustrated(built: Built, error: Diagnostic) -> Diagnostic:
         example = Analysis(plan, machine).without(assigned.conflict)
     elif error.code == "R0501":
         rules = [n for n, s in enumerate(plan.sources) if s.span == error.primary.span]
-        text = stuck_at(machine, rules)
-        if text is not None:
-            shown = text.decode("utf-8", "replace")
-            example = f"{shown}\nand nothing can follow that keeps the rule"
+        wrong = next((w for rule in rules if (w := assigned.tiered[rule].wrong)), None)
+        example = _stuck(machine, rules, wrong)
     return error if example is None else replace(error, example=example)
+
+
+def _stuck(
+    machine: Machine, rules: Sequence[int], wrong: Mapping[int, Fraction] | None
+) -> str | None:
+    """A text that the machine gets stuck behind if masks were to keep some rules."""
+    text = stuck_at(machine, rules, wrong)
+    if text is None:
+        return None
+    return f"{text.decode('utf-8', 'replace')}\nand nothing can follow that keeps the rule"
+
+
+def _refuted(machine: Machine, plan: Plan, assigned: Assignment) -> Iterator[Diagnostic]:
+    """The rules whose certificates were refuted, each with the trace that does it."""
+    found: dict[Span, list[int]] = {}
+    for number, tier in enumerate(assigned.tiered):
+        if tier.wrong is not None:
+            found.setdefault(plan.sources[number].span, []).append(number)
+    for span, rules in found.items():
+        tier = assigned.tiered[rules[0]]
+        example = _stuck(machine, rules, tier.wrong) or ""
+        yield Diagnostic(
+            "R0518",
+            f"`{plan.sources[rules[0]].name}` is tested, since masks would get stuck",
+            Label(span, tier.reason),
+            hint="let each field follow from what stands before it, or shorten the list",
+            severity="note",
+            example=example,
+        )
 
 
 def _wide(plan: Plan, rules: dict[int, str]) -> Iterator[Diagnostic]:
