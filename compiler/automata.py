@@ -65,6 +65,49 @@ def rooms(dfa: Dfa, most: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def bounded(dfa: Dfa, most: int) -> Dfa:
+    """The texts of at most so many bytes."""
+    if (length := longest(dfa)) is not None and length <= most:
+        return dfa
+    numbers: dict[tuple[int, int], int] = {(0, 0): 0}
+    queue = [(0, 0)]
+    rows: list[tuple[int, ...]] = []
+    for state, length in queue:  # grows while it is gone through
+        row = [DEAD] * 256
+        for byte, other in enumerate(dfa.transitions[state] if length < most else ()):
+            if other == DEAD:
+                continue
+            key = other, length + 1
+            if key not in numbers:
+                numbers[key] = len(queue)
+                queue.append(key)
+            row[byte] = numbers[key]
+        rows.append(tuple(row))
+    ends = frozenset(numbers[key] for key in queue if key[0] in dfa.accepting)
+    return _living(Dfa(tuple(rows), ends))
+
+
+def _living(dfa: Dfa) -> Dfa:
+    """The automaton without states from which no text ends."""
+    into: dict[int, set[int]] = defaultdict(set)
+    for state, row in enumerate(dfa.transitions):
+        for other in set(row) - {DEAD}:
+            into[other].add(state)
+    alive = set(dfa.accepting)
+    queue = list(alive)
+    while queue:
+        fresh = into[queue.pop()] - alive
+        alive |= fresh
+        queue.extend(fresh)
+    order = [state for state in range(len(dfa.transitions)) if state in alive or state == 0]
+    place = {state: number for number, state in enumerate(order)}
+    rows = tuple(
+        tuple(place[o] if o in alive else DEAD for o in dfa.transitions[state])
+        for state in order
+    )
+    return Dfa(rows, frozenset(place[state] for state in dfa.accepting))
+
+
 def _after(dfa: Dfa, state: int) -> set[int]:
     return {other for other in dfa.transitions[state] if other != DEAD}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from rulec.compiler import expressions, numbers, spelled
-from rulec.compiler.automata import Dfa, regex_dfa, search_dfa
+from rulec.compiler.automata import Dfa, bounded, regex_dfa, search_dfa
 from rulec.compiler.entries import (
     PERCENT_SIGN,
     Entry,
@@ -27,6 +27,7 @@ from rulec.compiler.ops import (
     Check,
     Count,
     Cut,
+    Define,
     Enough,
     Guarded,
     ItemClose,
@@ -38,12 +39,14 @@ from rulec.compiler.ops import (
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, place_of
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.support import unwritten_lists
+from rulec.compiler.tables import IDENTIFIER
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rulec.compiler.machine import Field
     from rulec.compiler.plan import Plan
     from rulec.compiler.tiers import Assignment
 
@@ -126,11 +129,25 @@ class Builder:
     def _body(self, instance: Instance, then: Entry) -> Entry:
         """The text of one instance, its rules tested behind it."""
         rules = self.plan.rules_of(instance)
-        closing: Program = (Check(rules),) if rules else ()
+        tested: Program = (Check(rules),) if rules else ()
+        closing = (*tested, *self._defining(instance))
         outer, self._repeating = self._repeating, False
         entry = self._element(instance.shape.body, instance, self._through(closing, then))
         self._repeating = outer
         return entry
+
+    def _defining(self, instance: Instance) -> Program:
+        """The names that a shape defines enter their tables when it closes."""
+        found: list[Define] = []
+        for place in (*instance.members.values(), *instance.unnamed.values()):
+            if isinstance(place, Scalar) and self.plan.fields[place.field].kind == "def":
+                type_ = self.layout.types[place.field]
+                given = dict(type_.attributes) if isinstance(type_, checked.DefType) else {}
+                table = list(self.layout.tables.values())[self.plan.fields[place.field].table]
+                sources = [instance.members[given[c.name]] for c in table.table.columns]
+                registers = tuple(s.register for s in sources if isinstance(s, Scalar))
+                found.append(Define(place.field, registers))
+        return tuple(found)
 
     def _opened(self, instance: Instance, then: Entry) -> Entry:
         resets = self.plan.resets(instance)
@@ -359,6 +376,9 @@ class Builder:
                 return self._text(begin, type_, end, then)
             case "prose":
                 return self._prose(number, type_, end, then)
+            case "ref" | "def":
+                dfa = self._names_of(spec, type_)
+                return spelled.name(self.graph, dfa, spec, begin, end, then)
             case _:
                 assert_never(spec.kind)
 
@@ -391,6 +411,12 @@ class Builder:
         differs = begin.guard >= 0 and guards[begin.guard].distinct >= 0
         keep = self.plan.fields[begin.field].keep
         return spelled.text(self.graph, regex, spelled.Taken(keep, differs), begin, end, then)
+
+    def _names_of(self, spec: Field, type_: checked.ScalarType) -> Dfa:
+        """How a name may be spelled: by its own expression, or as any of its table."""
+        if isinstance(type_, checked.DefType):
+            return bounded(regex_dfa(type_.regex or IDENTIFIER), spec.longest)
+        return list(self.layout.tables.values())[spec.table].dfa
 
     # --- prose and watches ---
 

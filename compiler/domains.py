@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import regions, terms
 from rulec.compiler.encoding import TEXT, TRUTH
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.outcomes import HUGE, Size
-from rulec.compiler.places import DIGITS
 from rulec.compiler.symbolic import ZERO, some
 from rulec.dsl import checked
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import numbers
 from rulec.compiler.automata import Dfa
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.regions import contains
 from rulec.compiler.trailing import NOTHING, Trailing
 from rulec.dsl import checked

@@ -9,6 +9,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from rulec.compiler import terms
+from rulec.compiler.rows import NOTHING, Rows
 from rulec.compiler.terms import LIMIT, Gap, Term, Value
 
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -135,6 +136,10 @@ class Evaluator:
                 return gap
         return self._apply(term, held)
 
+    def _rows(self, register: int) -> Rows:
+        held = self._regs[register]
+        return held if isinstance(held, Rows) else NOTHING
+
     def _apply(self, term: Term, held: list[Any]) -> Value:
         match term:
             case terms.Minus():
@@ -151,5 +156,9 @@ class Evaluator:
                 return RELATIONS[relation](held[0], held[1])
             case terms.Near(_, _, digits):
                 return near(held[0], held[1], self._regs[digits])
+            case terms.Lookup(table, _, column):
+                return self._rows(table).value(str(held[0]), column)
+            case terms.Listed(table):
+                return str(held[0]) in self._rows(table)
             case _:
                 return not held[0]

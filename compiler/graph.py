@@ -91,14 +91,21 @@ class Graph:
         return node
 
     def automaton(
-        self, dfa: Dfa, byte_ops: Callable[[int], Program], end_ops: Program, target: int
+        self,
+        dfa: Dfa,
+        byte_ops: Callable[[int], Program],
+        end_ops: Program,
+        target: int,
+        *,
+        free: bool = False,
     ) -> int:
         """The nodes of a DFA.
 
         `byte_ops` tells what runs with a byte, by the state that it leads to; `end_ops` run
         where the DFA may end.
+        From `free` nodes bytes cost nothing.
         """
-        nodes = [self.node() for _ in dfa.transitions]
+        nodes = [self.node(free=free) for _ in dfa.transitions]
         for node, row in zip(nodes, dfa.transitions, strict=True):
             by_target: dict[int, int] = {}
             for value, state in enumerate(row):

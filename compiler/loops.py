@@ -26,7 +26,7 @@ from rulec.compiler.eliminate import eliminate
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.places import Instance, Listed, Scalar, place_of
 from rulec.compiler.polynomial import Poly, hull, number, variable
-from rulec.compiler.support import lists_in
+from rulec.compiler.support import instances_in, lists_in
 from rulec.compiler.values import scaled
 from rulec.dsl import checked
 
@@ -135,6 +135,8 @@ def _always(element: checked.Element) -> list[checked.Slot]:
 def _carried(projection: Projection, element: checked.Repeat, into: Instance) -> set[int]:
     """The variables that an item changes for what comes behind it."""
     plan, found = projection.plan, set[int]()
+    for inner in instances_in(element, into):
+        found.update(table.count for table in plan.defining(inner))
     for list_ in lists_in(element, into):
         found.add(plan.lists[list_].count)
         for fold in plan.folds:

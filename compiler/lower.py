@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import machine, terms
-from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, unsupported
+from rulec.compiler.kinds import unsupported
+from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
 from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rulec.compiler.tables import Keyed
     from rulec.dsl.diagnostics import Diagnostic
     from rulec.dsl.source import Span
 
@@ -143,6 +145,8 @@ class Lowerer:
 
     def _read(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
         match term:
+            case checked.Member(checked.Index(table, key), name):
+                return self._looked_up(table, self._term(key, this, scope), name, term.span)
             case checked.Member(checked.Previous(of), name):
                 return self._previous(term, self._held(of, this, scope), name)
             case checked.Member(checked.Call(("first" | "last") as function, (source,)), name):
@@ -154,6 +158,19 @@ class Lowerer:
         if isinstance(held, Scalar | Nowhere):
             return terms.Read(held.register)
         raise refuse(f"`{term.span.text}` as a value", term.span)
+
+    def _table(self, name: str, span: Span) -> machine.Table:
+        keyed: Keyed | None = self._layout.tables.get(name)
+        if keyed is None:
+            raise refuse(f"the table `{name}`", span)
+        return keyed.table
+
+    def _looked_up(self, table: str, key: Term, column: str, span: Span) -> Term:
+        spec = self._table(table, span)
+        if column == spec.key:
+            return key
+        names = [known.name for known in spec.columns]
+        return terms.Lookup(spec.register, key, names.index(column))
 
     def _previous(self, term: checked.Term, held: Held, name: str) -> Term:
         if not isinstance(held, Instance) or held.list is None:
@@ -183,6 +200,8 @@ class Lowerer:
                 place = held.members.get(name)
             case Many(lists, Instance() as within):
                 place = within.members.get(name)
+            case Scalar() | Many(_, Scalar()):
+                return self._column(held, name, span)
             case Nowhere():
                 return held
             case Many(_, Nowhere()):
@@ -194,6 +213,25 @@ class Lowerer:
                 return Many((*lists, number), item)
             case _:
                 return Many(lists, place) if lists else place
+
+    def _column(self, held: Scalar | Many, name: str, span: Span) -> Held:
+        """A column of the row that a reference stands for; its key is the reference itself."""
+        if self._is_key(held.item if isinstance(held, Many) else held, name):
+            return held
+        if isinstance(held, Many):
+            item = held.item
+            if isinstance(item, Scalar) and name in dict(item.columns):
+                return Many(held.lists, dict(item.columns)[name])
+        elif name in dict(held.columns):
+            return dict(held.columns)[name]
+        raise refuse(f"`{span.text}`", span)
+
+    def _is_key(self, place: Place, name: str) -> bool:
+        if not isinstance(place, Scalar):
+            return False
+        field = self._layout.fields[place.field]
+        tables = [keyed.table for keyed in self._layout.tables.values()]
+        return field.table >= 0 and tables[field.table].key == name
 
     def _many(self, term: checked.Term, this: Instance, scope: Scope) -> Many:
         match term:
@@ -227,6 +265,8 @@ class Lowerer:
                 return terms.Extreme(term.function == "max", inner)
             case "present":
                 return self._present(arguments[0], this, scope)
+            case "defined":
+                return self._defined(arguments[0], this, scope)
             case "sorted":
                 return self._sorted(self._many(arguments[0], this, scope), term.span)
             case function if function in _FOLDS and len(arguments) == 1:
@@ -273,6 +313,14 @@ class Lowerer:
                     return terms.Present(place.register)
         raise refuse(f"`present({term.span.text})`", term.span)
 
+    def _defined(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        held = self._held(term, this, scope)
+        if not isinstance(held, Scalar):
+            raise refuse(f"`defined({term.span.text})`", term.span)
+        field = self._layout.fields[held.field]
+        table = [keyed.table for keyed in self._layout.tables.values()][field.table]
+        return terms.Listed(table.register, terms.Read(held.register))
+
     def _comprehension(self, term: checked.Comprehension, this: Instance, scope: Scope) -> Term:
         many = self._many(term.source, this, scope)
         item = Many(many.lists, many.item).item
@@ -312,16 +360,17 @@ class Lowerer:
     def _lookup(
         self, term: checked.Index | checked.InList, this: Instance, scope: Scope
     ) -> Term:
-        if isinstance(term, checked.InList) and not isinstance(term.source, checked.Parameter):
+        if isinstance(term, checked.Index):
+            return self._term(term.key, this, scope)  # a row alone is compared by its key
+        if not isinstance(term.source, checked.Parameter):
             many = self._many(term.source, this, scope)
             wanted = self._term(term.term, this, scope)
             if any(held is many.item for held in scope.values()):
                 raise refuse(f"a second variable over `{term.source.span.text}`", term.span)
             body = terms.Relate("==", self._item(many, term.span), wanted)
             return self._folded("any", many, body, late=self._late(body, many, term.span))
-        if isinstance(term, checked.InList):
-            raise refuse(f"`{term.span.text}`", term.span)
-        raise refuse(f"the look-up `{term.span.text}`", term.span)
+        wanted = self._term(term.term, this, scope)
+        return terms.Listed(self._table(term.source.name, term.span).register, wanted)
 
     def _folded(self, function: Fold, many: Many, body: Term, *, late: bool = False) -> Term:
         key = (function, many.lists[-1], many.lists[0], body)

@@ -78,7 +78,9 @@ END = 0
 
 # --- data ---
 
-Kind: TypeAlias = Literal["number", "date", "fraction", "word", "text", "expr", "prose"]
+Kind: TypeAlias = Literal[
+    "number", "date", "fraction", "word", "text", "expr", "prose", "ref", "def"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Field:
 
     `least` and `most` count fraction digits; `shift` is how many more digits the value has
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
-    that narrow it.
+    that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
+    has the columns of its row in the fields `columns`, which no text shows.
     """
 
     name: str
@@ -102,6 +105,9 @@ class Field:
     words: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
     keep: bool = True
+    table: int = -1
+    columns: tuple[int, ...] = ()
+    longest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,40 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; `low` and `high` are registers of its least and greatest value.
+
+    They are -1 where it has no order, or where that isn't known before the trace.
+    """
+
+    name: str
+    kind: Kind
+    domain: Region = ()
+    words: tuple[str, ...] = ()
+    pattern: str | None = None
+    low: int = -1
+    high: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows by their keys, in a register; `count` is the register of how many there are.
+
+    The rows are `given` with the request, or the trace defines them. `key` is the place of the
+    key's column among those of a given row, `longest` the most bytes of a key.
+    """
+
+    name: str
+    register: int
+    count: int
+    columns: tuple[Column, ...]
+    given: bool
+    pattern: str
+    longest: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """A watch in one prose: where it begins, and the registers of its own shape."""
 
@@ -215,4 +255,5 @@ class Machine:
     watches: tuple[Watch, ...] = ()
     guards: tuple[Guard, ...] = ()
     begins: int = -1
+    tables: tuple[Table, ...] = ()
     digest: str = field(default="", compare=False)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
 from rulec.compiler.conditions import PRESENT
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.rows import MOST_ROWS
 from rulec.compiler.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from rulec.compiler.machine import Field, Kind
+    from rulec.compiler.machine import Field, Kind, Table
     from rulec.compiler.plan import Plan
     from rulec.compiler.polynomial import Range
     from rulec.compiler.regions import Region
@@ -55,6 +56,8 @@ class Names:
         for parameter in self.plan.layout.parameters.values():
             register = parameter.register
             self._add(register, parameter.kind, parameter.domain, parameter.words)
+        for keyed in self.plan.layout.tables.values():
+            self._table(keyed.table)
         for list_ in self.plan.lists:
             self.scales[list_.count] = 1
             self.space.bounds[list_.count] = (0, list_.high)
@@ -80,6 +83,15 @@ class Names:
                 self.space.dense.add(register)
             case _:
                 self.texts.add(register)
+
+    def _table(self, table: Table) -> None:
+        """How many rows there are, and the ends of columns that have an order."""
+        self.scales[table.count] = 1
+        self.space.bounds[table.count] = (0, MOST_ROWS)
+        for column in table.columns:
+            for register in (column.low, column.high):
+                if register >= 0:
+                    self._add(register, column.kind, column.domain, column.words)
 
     def value(self, register: int) -> tuple[Poly, int] | None:
         """A number as a polynomial over a scale; None where it is none."""

@@ -157,6 +157,32 @@ class EndText:
     differs: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TakeName:
+    """A byte of a name; dies where none that may stand here begins so.
+
+    Where names must be new, so many can follow here, as far as that matters (0: enough); -1
+    where it is one that is there.
+    """
+
+    room: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EndName:
+    """A name is complete: a reference takes the columns of its row."""
+
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class Define:
+    """The name in a field enters its table, with the values of some registers."""
+
+    field: int
+    attributes: tuple[int, ...]
+
+
 Breach: TypeAlias = Literal["", "number", "operand"]
 """How a number that had ended goes on: with a digit, or as an operand."""
 
@@ -252,6 +278,9 @@ Op: TypeAlias = (
     | EndWord
     | Take
     | EndText
+    | TakeName
+    | EndName
+    | Define
     | StepExpr
     | EndExpr
     | Letter

@@ -6,25 +6,29 @@ Registers are numbered in the order in which their fields are written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import assert_never
 
-from rulec.compiler import machine, regions
+from rulec.compiler import machine
+from rulec.compiler.kinds import (
+    digits_of,
+    domain_of,
+    kind_of,
+    pattern_of,
+    unsupported,
+    words_of,
+)
 from rulec.compiler.terms import Exact, Gap
 from rulec.dsl import checked
-from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rulec.compiler.regions import Region
-    from rulec.dsl.source import Span
+    from rulec.compiler.tables import Keyed
+    from rulec.dsl.diagnostics import Diagnostic
 
-DIGITS = 10**15 - 1
-"""The largest number that fifteen digits can show."""
 
 MOST_REGISTERS = 20_000
 MOST_PLACES = 4_000
@@ -38,10 +42,11 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A field with a value of its own."""
+    """A field with a value of its own; of a reference, the fields of its row's columns too."""
 
     field: int
     register: int
+    columns: tuple[tuple[str, Scalar], ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,6 +105,7 @@ class Layout:
     watching: dict[int, list[tuple[checked.Watch, Instance]]] = field(default_factory=dict)
     lists: list[machine.List] = field(default_factory=list)
     parameters: dict[str, machine.Parameter] = field(default_factory=dict)
+    tables: dict[str, Keyed] = field(default_factory=dict)
     instances: list[Instance] = field(default_factory=list)
     problems: list[Diagnostic] = field(default_factory=list)
 
@@ -112,13 +118,13 @@ class Layout:
 
     def parameter(self, param: checked.Param) -> None:
         """A register for a `param`."""
-        kind, domain, words = _kind(param.type), _domain(param.type), _words(param.type)
+        kind, domain, words = kind_of(param.type), domain_of(param.type), words_of(param.type)
         if kind is None:
             self.problems.append(unsupported(f"`{param.name}` of this type", param.span))
             return
         register = self.register(Gap.UNKNOWN)
         self.parameters[param.name] = machine.Parameter(
-            param.name, register, kind, param.default, domain, words, _pattern(param.type)
+            param.name, register, kind, param.default, domain, words, pattern_of(param.type)
         )
 
     def instance(
@@ -215,29 +221,30 @@ class Layout:
     def _scalar(
         self, slot: checked.Slot, type_: checked.ScalarType, shape: str
     ) -> Scalar | None:
-        kind = _kind(type_)
+        kind = kind_of(type_)
         if kind is None:
             self.problems.append(unsupported(f"the type `{slot.span.text}`", slot.span))
             return None
         register = self.register(Gap.UNKNOWN)
         digits = self.register(Gap.UNKNOWN)
-        least, most, shift = _digits(type_)
-        self.fields.append(
-            machine.Field(
-                name=slot.name or "",
-                shape=shape,
-                kind=kind,
-                register=register,
-                digits=digits,
-                least=least,
-                most=most,
-                shift=shift,
-                domain=_domain(type_),
-                words=_words(type_),
-            )
+        least, most, shift = digits_of(type_)
+        made = machine.Field(
+            name=slot.name or "",
+            shape=shape,
+            kind=kind,
+            register=register,
+            digits=digits,
+            least=least,
+            most=most,
+            shift=shift,
+            domain=domain_of(type_),
+            words=words_of(type_),
         )
+        number = len(self.fields)
+        self.fields.append(made)
         self.types.append(type_)
-        number = len(self.fields) - 1
+        if isinstance(type_, checked.RefType | checked.DefType):
+            return self._named(slot, type_, number)
         if isinstance(type_, checked.ProseType):
             self.watching[number] = [
                 (watch, self.instance(watch.shape, watch.shape.name, {}, None))
@@ -246,15 +253,43 @@ class Layout:
             ]
         return Scalar(number, register)
 
-
-def unsupported(what: str, span: Span) -> Diagnostic:
-    """The error for what the language has and the machine doesn't enforce."""
-    return Diagnostic(
-        "R0901",
-        f"{what} can't be enforced by this version",
-        Label(span, "not supported"),
-        hint="leave it out, or check it outside of the rules",
-    )
+    def _named(
+        self, slot: checked.Slot, type_: checked.RefType | checked.DefType, number: int
+    ) -> Scalar | None:
+        """A name, and the columns of the row that a reference stands for."""
+        refers = isinstance(type_, checked.RefType)
+        name = type_.table if isinstance(type_, checked.RefType) else type_.names
+        keyed = self.tables.get(name)
+        if keyed is None:
+            return None
+        made = self.fields[number]
+        columns: list[tuple[str, Scalar]] = []
+        for column in keyed.table.columns if refers else ():
+            digits = 0
+            for piece in column.domain if column.kind == "number" else ():
+                digits = len(str(piece.step.denominator)) - 1 if piece.step else 0
+            hidden = machine.Field(
+                name=f"{made.name}.{column.name}",
+                shape=made.shape,
+                kind=column.kind,
+                register=self.register(Gap.UNKNOWN),
+                digits=self.register(Gap.UNKNOWN),
+                least=digits,
+                most=digits,
+                domain=column.domain,
+                words=column.words,
+            )
+            columns.append((column.name, Scalar(len(self.fields), hidden.register)))
+            self.fields.append(hidden)
+            self.types.append(checked.ProseType())
+        place = list(self.tables).index(name)
+        self.fields[number] = replace(
+            made,
+            table=place,
+            columns=tuple(scalar.field for _, scalar in columns),
+            longest=keyed.table.longest,
+        )
+        return Scalar(number, made.register, tuple(columns))
 
 
 def bounds_of(body: checked.Element, slot: checked.Slot) -> tuple[int, int | None]:
@@ -310,87 +345,3 @@ def _holds(element: checked.Element, slot: checked.Slot) -> bool:
             return _holds(body, slot)
         case _:
             return False
-
-
-def _kind(type_: checked.ScalarType) -> machine.Kind | None:
-    match type_:
-        case (
-            checked.IntType()
-            | checked.DecimalType()
-            | checked.NumberType()
-            | checked.PercentType()
-        ):
-            return "number"
-        case checked.DateType():
-            return "date"
-        case checked.FractionType():
-            return "fraction"
-        case checked.BoolType() | checked.EnumType():
-            return "word"
-        case checked.TextType():
-            return "text"
-        case checked.ProseType():
-            return "prose"
-        case checked.ExprType(None):
-            return "expr"
-        case _:
-            return None
-
-
-def _digits(type_: checked.ScalarType) -> tuple[int, int, int]:
-    match type_:
-        case checked.DecimalType(least, most):
-            return least, most, 0
-        case checked.NumberType():
-            return 0, 6, 0
-        case checked.PercentType():
-            return 0, 6, 2
-        case _:
-            return 0, 0, 0
-
-
-def _domain(type_: checked.ScalarType) -> Region:
-    limit = Fraction(DIGITS)
-    match type_:
-        case checked.IntType(low, high):
-            return _ranged(Fraction(1), low, high)
-        case checked.DecimalType(least, most, low, high):
-            widest = limit / 10**least
-            step = Fraction(1, 10**most)
-            return regions.intersect(
-                regions.grid(step, low, high), regions.grid(step, -widest, widest)
-            )
-        case checked.NumberType():
-            return regions.grid(Fraction(1, 10**6), -limit, limit)
-        case checked.PercentType():
-            return regions.grid(Fraction(1, 10**8), -limit / 100, limit / 100)
-        case checked.DateType(low, high):
-            return _ranged(Fraction(1), low or 1, high or LAST_DAY)
-        case _:
-            return regions.EVERYTHING
-
-
-LAST_DAY = 3_652_059
-"""The day number of 9999-12-31."""
-
-
-def _ranged(step: Fraction, low: Fraction | int | None, high: Fraction | int | None) -> Region:
-    return regions.grid(
-        step,
-        Fraction(-DIGITS if low is None else low),
-        Fraction(DIGITS if high is None else high),
-    )
-
-
-def _pattern(type_: checked.ScalarType) -> str | None:
-    return str(type_.regex) if isinstance(type_, checked.TextType) else None
-
-
-def _words(type_: checked.ScalarType) -> tuple[str, ...]:
-    match type_:
-        case checked.BoolType():
-            return ("true", "false")
-        case checked.EnumType(words):
-            return words
-        case _:
-            return ()

@@ -10,6 +10,7 @@ from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
 from rulec.compiler.support import slots, unenforced
+from rulec.compiler.tables import tables_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ class Plan:
     def rules_of(self, instance: Instance) -> tuple[int, ...]:
         """The rules that stand in an instance's shape."""
         return instance.rules
+
+    def defining(self, instance: Instance) -> list[machine.Table]:
+        """The tables into which an instance enters a name when it closes."""
+        tables = [keyed.table for keyed in self.layout.tables.values()]
+        places = (*instance.members.values(), *instance.unnamed.values())
+        fields = (self.fields[place.field] for place in places if isinstance(place, Scalar))
+        return [tables[spec.table] for spec in fields if spec.kind == "def"]
 
     def steered(self, field: machine.Field) -> bool:
         """Whether a rule that steers reads the field."""
@@ -102,6 +110,7 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     layout = Layout(ruleset)
     for param in ruleset.params.values():
         layout.parameter(param)
+    layout.tables = tables_of(ruleset, layout.register, layout.problems)
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
     lowerer = Lowerer(layout)
     problems = [*unenforced(ruleset), *layout.problems]
@@ -140,7 +149,13 @@ def _connect(plan: Plan) -> None:
     plan.fields = tuple(
         replace(
             field_,
-            rules=plan.rules_reading((field_.register, field_.digits)),
+            rules=plan.rules_reading(
+                (
+                    field_.register,
+                    field_.digits,
+                    *(plan.layout.fields[column].register for column in field_.columns),
+                )
+            ),
             keep=bool(plan.rules_reading((field_.register,))),
         )
         for field_ in plan.layout.fields
@@ -194,8 +209,8 @@ def _names(element: checked.Element) -> set[str]:
 
 def _scalars(place: Place | None) -> frozenset[int]:
     match place:
-        case Scalar(number):
-            return frozenset({number})
+        case Scalar(number, _, columns):
+            return frozenset({number, *(scalar.field for _, scalar in columns)})
         case Instance():
             inner = (*place.members.values(), *place.unnamed.values())
             return frozenset().union(*(_scalars(part) for part in inner))

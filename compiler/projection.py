@@ -19,6 +19,7 @@ from rulec.compiler.accumulate import Accumulator, most_items
 from rulec.compiler.conditions import (
     PRESENT,
     TRUE,
+    Atom,
     Cell,
     Control,
     Formula,
@@ -30,15 +31,16 @@ from rulec.compiler.conditions import (
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.loops import repeated
 from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar, place_of
-from rulec.compiler.polynomial import number, variable
+from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.steering import conjuncts
+from rulec.compiler.suited import suited
 from rulec.compiler.support import lists_in, unwritten_lists
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rulec.compiler.machine import Field, Folding
+    from rulec.compiler.machine import Field, Folding, Table
     from rulec.compiler.names import Names
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Term
@@ -180,11 +182,18 @@ class Projection:
 
     def instance(self, instance: Instance, after: Formula) -> Formula:
         """What must hold before an instance, given what must hold behind it."""
+        for table in self.plan.defining(instance):
+            after = self._defined(table, after)
         own = self._own(instance)
         outer, self.repeating = self.repeating, False
         before = self.element(instance.shape.body, instance, conjoined(after, own))
         self.repeating = outer
         return before
+
+    def _defined(self, table: Table, after: Formula) -> Formula:
+        """What must hold before one more name is there."""
+        more = variable(table.count) + number(1)
+        return self.names.space.replaced(after, table.count, more)
 
     def element(self, element: checked.Element, into: Instance, after: Formula) -> Formula:
         """What must hold before an element, given what must hold behind it."""
@@ -324,6 +333,10 @@ class Projection:
         after = self._put(after, PRESENT + spec.register, 1)
         if spec.register in self.distinct:
             self.distinct_places[where] = self.distinct[spec.register]
+        if spec.kind == "ref":
+            return self._referred(spec, where, after)
+        if spec.kind == "def":
+            return scalars.defined(self.plan, spec, after)
         if spec.kind in ("text", "prose", "fraction"):
             if spec.register in self.distinct:
                 rule, fold = self.distinct[spec.register]
@@ -349,6 +362,40 @@ class Projection:
             "field", _field_name(spec), before, (after,), spec.register
         )
         return before
+
+    def _referred(self, spec: Field, where: Where, after: Formula) -> Formula:
+        """What must hold before a reference: one of the rows that there are suits the rest."""
+        columns = [self.plan.fields[number] for number in spec.columns]
+        for column in columns:
+            after = self._put(after, PRESENT + column.register, 1)
+        own = tuple(
+            block
+            for block in after
+            if self.names.space.deep((block,)).intersection(c.register for c in columns)
+        )
+        rest = tuple(block for block in after if block not in own)
+        if spec.register in self.distinct and own:
+            reason = "a list that must be distinct is bound by other rules too"
+            raise Unfit(reason, {*rules_of(own), self.distinct[spec.register][0]})
+        self.fields[where] = own
+        table = list(self.plan.layout.tables.values())[spec.table].table
+        left = variable(table.count)
+        rules: tuple[int, ...] = ()
+        if spec.register in self.distinct:
+            rule, fold = self.distinct[spec.register]
+            left, rules = left - self._items(rule, fold), (rule,)
+        there = (Atom("ge", left - number(1), 0, rules),)
+        return within(conjoined(rest, suited(self.names, table, columns, own)), there)
+
+    def _items(self, rule: int, fold: int) -> Poly:
+        """How many items a list of different references has before the one under way."""
+        spec = self.plan.folds[fold]
+        if spec.list != spec.outer or self.plan.layout.may_lack(
+            spec.body.register if isinstance(spec.body, terms.Read) else -1,
+            self.plan.lists[spec.list].count,
+        ):
+            raise Unfit("whether enough rows are left that differ isn't known", {rule})
+        return variable(self.plan.lists[spec.list].count) - number(1)
 
     def acts(self) -> dict[int, tuple[str, ...]]:
         """Where each rule narrows what may be chosen, in the order of the text."""

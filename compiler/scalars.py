@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.automata import one_length, regex_dfa, rooms
+from rulec.compiler.automata import bounded, one_length, regex_dfa, rooms
 from rulec.compiler.conditions import (
     TRUE,
+    Atom,
     Formula,
     TooMany,
     Unfit,
@@ -14,11 +15,13 @@ from rulec.compiler.conditions import (
     block_variables,
     rules_of,
     variables,
+    within,
 )
 from rulec.compiler.eliminate import eliminate, spelled_out
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.names import oversize
-from rulec.compiler.places import DIGITS
-from rulec.compiler.polynomial import Poly, number
+from rulec.compiler.places import MOST_REGISTERS
+from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
 
@@ -95,6 +98,19 @@ def differing_texts(plan: Plan, spec: Field, rule: int, high: int | None) -> Non
         raise Unfit("texts that must differ have several lengths", {rule})
     if high is None or rooms(dfa, high)[0] < high:
         raise Unfit(FEW, {rule})
+
+
+def defined(plan: Plan, spec: Field, formula: Formula) -> Formula:
+    """The formula, where so many names can be told apart that there is always a new one."""
+    type_ = plan.layout.types[plan.fields.index(spec)]
+    table = list(plan.layout.tables.values())[spec.table].table
+    regex = type_.regex if isinstance(type_, checked.DefType) else None
+    if regex is None:
+        return formula
+    there = rooms(bounded(regex_dfa(regex), spec.longest), MOST_REGISTERS)[0]
+    if there >= MOST_REGISTERS:
+        return formula
+    return within(formula, (Atom("ge", number(there - 1) - variable(table.count)),))
 
 
 def eliminated(names: Names, spec: Field, formula: Formula) -> Formula:

@@ -43,6 +43,7 @@ _ALWAYS = (
     m.Enclosed,
     m.Enough,
     m.Guarded,
+    m.EndName,
 )
 
 
@@ -188,7 +189,9 @@ class Skeleton:
             case m.Begin(number):
                 field = self.machine.fields[number]
                 ruled = bool(field.rules) and field.kind in ("expr", "word")
-                return ruled or field.kind in ("number", "date")
+                return ruled or field.kind in ("number", "date", "ref")
+            case m.TakeName(room):
+                return room != 0
             case m.Take(room):
                 return room > 0
             case m.EndText(_, differs):

@@ -171,7 +171,7 @@ class Space:
         """The cells without those within others; two that complete each other become one."""
         kept: list[Cell] = []
         for cell in sorted(cells, key=len):
-            if not any(_within(cell, other) for other in kept):
+            if not any(self._within(cell, other) for other in kept):
                 kept.append(cell)
         for place, cell in enumerate(kept):
             for other in kept[place + 1 :]:
@@ -180,6 +180,26 @@ class Space:
                     rest = [c for c in kept if c is not cell and c is not other]
                     return self._merged([*rest, whole])
         return kept
+
+    def _within(self, cell: Cell, other: Cell) -> bool:
+        """Whether the first cell holds only where the other does, as far as bounds tell."""
+        slopes = {_slope(a.poly): a.poly.offset for a in cell if a.sign == "ge"}
+        for atom in other:
+            if atom in cell:
+                continue
+            own = slopes.get(_slope(atom.poly)) if atom.sign == "ge" else None
+            if own is not None and own <= atom.poly.offset:
+                continue
+            if atom.sign != "ge" or not any(self._stricter(held, atom) for held in cell):
+                return False
+        return True
+
+    def _stricter(self, held: Atom, atom: Atom) -> bool:
+        """Whether `held` leaves no more open than `atom`, whatever their variables are."""
+        if held.sign != "ge" or held.poly.variables.isdisjoint(atom.poly.variables):
+            return False
+        low, _ = (atom.poly - held.poly).range(self.bounds)
+        return low is not None and low >= 0
 
     def _completed(self, cell: Cell, other: Cell) -> Cell | None:
         """Two cells as one, where they differ in one bound and leave nothing out."""
@@ -273,15 +293,3 @@ def _factored(cells: Block) -> tuple[Block, ...]:
     shared = tuple(((atom,),) for atom in cells[0] if atom in common)
     rest = tuple(tuple(atom for atom in cell if atom not in common) for cell in cells)
     return shared if () in rest else (*shared, rest)
-
-
-def _within(cell: Cell, other: Cell) -> bool:
-    """Whether the first cell holds only where the other does."""
-    slopes = {_slope(a.poly): a.poly.offset for a in cell if a.sign == "ge"}
-    for atom in other:
-        if atom in cell:
-            continue
-        own = slopes.get(_slope(atom.poly)) if atom.sign == "ge" else None
-        if own is None or own > atom.poly.offset:
-            return False
-    return True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler.automata import Dfa, literals_dfa, regex_dfa, rooms
 from rulec.compiler.entries import Entry, once, reachable_words
-from rulec.compiler.ops import EndText, EndWord, StepWord, Take
+from rulec.compiler.ops import EndName, EndText, EndWord, StepWord, Take, TakeName
 from rulec.compiler.places import MOST_REGISTERS
 from rulec.compiler.trailing import NOTHING
 
@@ -58,6 +58,21 @@ def text(
         takes = take.__getitem__ if taken.keep else nothing
         first = graph.automaton(dfa, takes, closing, then(NOTHING))
         before = graph.node()
+        graph.exit(before, (begin,), first)
+        return before
+
+    return Entry(graph, once(laid))
+
+
+def name(graph: Graph, dfa: Dfa, spec: Field, begin: Begin, end: Program, then: Entry) -> Entry:
+    """A name, new or of a table: which ones there are is known while the trace is written."""
+    room = rooms(dfa, MOST_REGISTERS) if spec.kind == "def" else (-1,) * len(dfa.transitions)
+    take: dict[int, Program] = {state: (TakeName(count),) for state, count in enumerate(room)}
+    closing: Program = (EndName(begin.field), *end)
+
+    def laid() -> int:
+        first = graph.automaton(dfa, take.__getitem__, closing, then(NOTHING), free=True)
+        before = graph.node(weight=spec.longest)
         graph.exit(before, (begin,), first)
         return before
 

@@ -119,6 +119,7 @@ def _laid(plan: Plan) -> Built:
         watches=watches,
         guards=assigned.guards,
         begins=assigned.begins,
+        tables=tuple(keyed.table for keyed in plan.layout.tables.values()),
     )
     summaries = tuple(
         dict.fromkeys(

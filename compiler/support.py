@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.places import Instance, Listed, place_of, unsupported
+from rulec.compiler.kinds import unsupported
+from rulec.compiler.places import Instance, Listed, place_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -90,6 +91,16 @@ def unwritten_lists(
     own = () if chosen is None else lists_in(chosen, into)
     others = [lists_in(option, into) for option in options if option is not None]
     return [n for n in dict.fromkeys(n for found in others for n in found) if n not in own]
+
+
+def instances_in(element: checked.Element, into: Instance) -> Iterator[Instance]:
+    """The places of shapes in an element, those inside of others too."""
+    for slot in slots(element):
+        place = place_of(slot, into)
+        inner = place.item if isinstance(place, Listed) else place
+        if isinstance(inner, Instance):
+            yield inner
+            yield from instances_in(inner.shape.body, inner)
 
 
 def lists_in(element: checked.Element, into: Instance) -> list[int]:

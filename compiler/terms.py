@@ -138,6 +138,23 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """A column of the row with a key, in the table that a register holds."""
+
+    table: int
+    key: Term
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Whether the table that a register holds has a key."""
+
+    table: int
+    key: Term
+
+
+@dataclass(frozen=True, slots=True)
 class Negated:
     """`not term`."""
 
@@ -180,6 +197,8 @@ Term: TypeAlias = (
     | Extreme
     | Relate
     | Near
+    | Lookup
+    | Listed
     | Negated
     | Every
     | Some
@@ -196,6 +215,8 @@ def parts(term: Term) -> tuple[Term, ...]:
             return (inner,)
         case Binary(_, left, right) | Relate(_, left, right) | Near(left, right):
             return (left, right)
+        case Lookup(_, key) | Listed(_, key):
+            return (key,)
         case Extreme(_, terms) | Every(terms) | Some(terms):
             return terms
         case Either(test, yes, no):
@@ -215,6 +236,8 @@ def rebuilt(term: Term, inner: Sequence[Term]) -> Term:
             return Either(inner[0], inner[1], inner[2])
         case Minus() | Rounded() | Absolute() | Negated():
             return replace(term, term=inner[0])
+        case Lookup() | Listed():
+            return replace(term, key=inner[0])
         case Binary() | Relate() | Near():
             return replace(term, left=inner[0], right=inner[1])
         case _:
@@ -223,7 +246,11 @@ def rebuilt(term: Term, inner: Sequence[Term]) -> Term:
 
 def registers(term: Term) -> frozenset[int]:
     """The registers that a term reads itself, folds left aside."""
-    own = frozenset({term.register}) if isinstance(term, Read | Present) else frozenset()
+    match term:
+        case Read(register) | Present(register) | Lookup(register) | Listed(register):
+            own = frozenset({register})
+        case _:
+            own = frozenset()
     return own.union(*(registers(part) for part in parts(term)))
 
 

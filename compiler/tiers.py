@@ -112,6 +112,9 @@ class _Admission:
         Those that can't be kept alone are left out; then, as long as some can't be kept
         together, the last of these.
         """
+        if not rules:
+            made = self.certified(())
+            return made if isinstance(made, Projection) else None
         kept: list[int] = []
         for rule in rules:
             alone = self.projected((rule,))
@@ -185,6 +188,8 @@ def _assignment(
 def _admitted(admission: _Admission) -> tuple[Projection, ...]:
     """What is admitted of each group of rules; groups that guard one choice become one."""
     groups = _connected(admission.plan)
+    if any(field.kind in ("ref", "def") for field in admission.plan.fields):
+        groups.append([])  # names bar choices whatever rules say
     while True:
         made = map(admission.admitted, groups)
         kept = tuple(projection for projection in made if projection is not None)

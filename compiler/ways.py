@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rulec.compiler.ops import Op, Program
 
 _HARMLESS = (
+    m.Define,
     m.Reset,
     m.Count,
     m.Absent,

@@ -16,7 +16,7 @@ from rulec.compiler.conditions import (
     within,
 )
 from rulec.compiler.eliminate import MOST_VALUES
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.polynomial import Poly, number, variable
 
 if TYPE_CHECKING:

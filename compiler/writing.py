@@ -10,8 +10,8 @@ from typing_extensions import assert_never
 
 from rulec.compiler.automata import regex_dfa, search_dfa
 from rulec.compiler.domains import BOOLEAN
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.matches import texts
-from rulec.compiler.places import DIGITS
 from rulec.compiler.unroll import Gap, Match, Piece, Plain, Prose
 from rulec.dsl import checked
 

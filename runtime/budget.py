@@ -15,9 +15,10 @@ from rulec.compiler.expressions import LONGEST as LONGEST_EXPRESSION
 from rulec.compiler.machine import Machine
 from rulec.compiler.numbers import LONGEST
 from rulec.compiler.owed import Owed
+from rulec.compiler.tables import LONGEST as LONGEST_NAME
 from rulec.runtime import stack
 from rulec.runtime.numerals import Numeral, Run, endings, hits, meets
-from rulec.runtime.programs import Word
+from rulec.runtime.programs import Name, Word
 from rulec.runtime.stack import Stack
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Budget:
                 return HOPELESS
             owed += debt.least * (1 if debt.prose else self._each[debt.register])
         if node.lexical:
-            owed += max(LONGEST, LONGEST_EXPRESSION)
+            owed += max(LONGEST, LONGEST_EXPRESSION, LONGEST_NAME)
         states = self._states[self._first[number] : self._first[number + 1]]
         if node.cost is not None and min(states) < 0:
             return HOPELESS
@@ -88,9 +89,18 @@ class Budget:
         phase = self.phases.get(node, "")
         if isinstance(lex, Stack):
             return cost + stack.shortest(lex, phase)  # type: ignore[arg-type]
+        if isinstance(lex, Name):
+            return cost + self._name(lex)
         if isinstance(lex, Numeral):
             return cost + _numeral(self.machine.fields[lex.field], phase, lex)  # type: ignore[arg-type]
         return cost
+
+    def _name(self, lex: Name) -> int:
+        """The rest of a name: the shortest that may stand there, or as long as it may be."""
+        if lex.new or lex.known is None:
+            return self.machine.fields[lex.field].longest - len(lex.text)
+        rest = lex.known.shortest(lex.text)
+        return HOPELESS if rest is None else rest
 
     def plain(self, node: int, start: int) -> bool:
         """Whether all that counts at a node is known already at the `start` of a token.

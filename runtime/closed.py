@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rulec.compiler.marking import Marked, Part
-    from rulec.compiler.terms import Value
+    from rulec.compiler.rows import Held
     from rulec.runtime.programs import Mark
     from rulec.runtime.reference import Thread
 
@@ -35,7 +35,7 @@ class Doubts:
         self.marked = marked
         self._engine = Doubting(marked.machine)
 
-    def start(self, inputs: Mapping[int, Value]) -> Config:
+    def start(self, inputs: Mapping[int, Held]) -> Config:
         """The ways before the first byte, those that are closed among them."""
         return self._engine.start(inputs)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rulec.compiler import regions
 from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.names import scale_of
-from rulec.compiler.places import DIGITS
+from rulec.compiler.rows import NOTHING, Keys, Rows
 from rulec.compiler.terms import Gap
 from rulec.runtime.numerals import Allowed, Run, Runs
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rulec.compiler.conditions import Atom, Cell, Formula
-    from rulec.compiler.machine import Field, Guard, Machine, Parameter
+    from rulec.compiler.machine import Column, Field, Guard, Machine, Parameter
     from rulec.compiler.polynomial import Poly
     from rulec.compiler.regions import Region
+    from rulec.compiler.terms import Value
 
 Number = int | Fraction
 
@@ -45,6 +47,9 @@ class Guards:
             self._readers[field.digits] = _unit(field.most + field.shift)
         for parameter in machine.parameters:
             self._readers[parameter.register] = _reader_of(parameter)
+        for column in (column for table in machine.tables for column in table.columns):
+            reader = _reader_of(column)
+            self._readers |= {column.low: reader, column.high: reader}
         for fold in machine.folds:
             self._readers[fold.register] = _scaled(fold.scale or 1)
 
@@ -113,6 +118,34 @@ class Guards:
         fold = -1 if number < 0 else self.machine.guards[number].distinct
         held = () if fold < 0 else regs[self.machine.folds[fold].register]
         return tuple(text.encode() for text in held or () if isinstance(text, str))
+
+    def keys(self, number: int, field: Field, regs: Sequence[Any]) -> Keys:
+        """The rows that a guard lets a reference be (number -1: all), by their keys."""
+        rows: Rows = regs[self.machine.tables[field.table].register] or NOTHING
+        if number < 0:
+            return rows.keys
+        guard = self.machine.guards[number]
+        taken = () if guard.distinct < 0 else regs[self.machine.folds[guard.distinct].register]
+        if not guard.formula:
+            return rows.without(taken or ())
+        columns = [self.machine.fields[column] for column in field.columns]
+        found: list[bytes] = []
+        for key, row in rows.items():
+            fixed = {
+                name: value
+                for column, held in zip(columns, row, strict=True)
+                for name, value in self._fixed(column, held)
+            }
+            values = _Values(self._readers, regs, guard, fixed)
+            if key not in (taken or ()) and values.holds(guard.formula):
+                found.append(key.encode())
+        return Keys(found)
+
+    def _fixed(self, column: Field, held: Value) -> Iterator[tuple[int, Number]]:
+        """The variables of a column, with the value that a row has there."""
+        yield PRESENT + column.register, int(not isinstance(held, Gap))
+        if not isinstance(held, Gap):
+            yield column.register, self._readers[column.register](held)
 
     def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a guard lets a field be."""
@@ -351,7 +384,7 @@ def _reader(field: Field) -> Callable[[Any], Number]:
             return _plain
 
 
-def _reader_of(parameter: Parameter) -> Callable[[Any], Number]:
+def _reader_of(parameter: Parameter | Column) -> Callable[[Any], Number]:
     if parameter.kind == "word":
         return _place_of(parameter.words)
     step = parameter.domain[0].step if parameter.domain else Fraction(1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rulec.compiler.fit import Fitter, Ids, Row, Words, in_byte_order
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.skeleton import Posture
 from rulec.runtime import stack
 from rulec.runtime.budget import HOPELESS, Budget
@@ -20,7 +20,7 @@ from rulec.runtime.dates import Day
 from rulec.runtime.differing import Differing
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.prefixes import prefixes
-from rulec.runtime.programs import Closed, Word, Written
+from rulec.runtime.programs import Closed, Name, Word, Written
 from rulec.runtime.quick import Quick
 from rulec.runtime.reference import Config, Thread
 from rulec.runtime.seen import Seen
@@ -395,5 +395,7 @@ def _lex_key(thread: Thread) -> Any:
             return field, allowed
         case Written(field, _, text, taken):
             return field, text, taken
+        case Name(field, _, text, known, new):
+            return field, text, known, new
         case _:
             return None

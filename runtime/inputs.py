@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
 from rulec.compiler.automata import Dfa, regex_dfa
+from rulec.compiler.machine import Parameter
+from rulec.compiler.rows import MOST_ROWS, Rows
+from rulec.compiler.terms import Gap
 from rulec.dsl.regex import parse_regex
 from rulec.runtime.verdicts import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Sequence
 
-    from rulec.compiler.machine import Machine, Parameter
+    from rulec.compiler.machine import Machine, Table
+    from rulec.compiler.rows import Held
     from rulec.compiler.terms import Value
 
 LONGEST = 60
@@ -29,10 +34,10 @@ class BadInput(Exception):
     """A value of the request that doesn't fit its declaration."""
 
 
-def registers(machine: Machine, given: Mapping[str, object] | None) -> dict[int, Value]:
-    """The registers of the parameters. Raises `BadInput`."""
+def registers(machine: Machine, given: Mapping[str, object] | None) -> dict[int, Held]:
+    """The registers of the parameters and the tables. Raises `BadInput`."""
     values = dict(given or {})
-    found: dict[int, Value] = {}
+    found: dict[int, Held] = {}
     for parameter in machine.parameters:
         if parameter.name in values:
             found[parameter.register] = _value(parameter, values.pop(parameter.name))
@@ -40,9 +45,66 @@ def registers(machine: Machine, given: Mapping[str, object] | None) -> dict[int,
             found[parameter.register] = parameter.default
         else:
             raise BadInput(f"`{parameter.name}` must come with the request")
+    for table in machine.tables:
+        if table.given and table.name in values:
+            found |= dict(_table(table, values.pop(table.name)))
+        elif table.given:
+            raise BadInput(f"`{table.name}` must come with the request")
     for name in values:
         raise BadInput(f"the rules have no `{name}`")
     return found
+
+
+def _table(table: Table, given: object) -> Iterator[tuple[int, Value | Rows]]:
+    """The registers of a table: its rows, how many they are, and the ends of its columns."""
+    rows = Rows(_rows(table, given))
+    yield table.register, rows
+    yield table.count, Fraction(len(rows))
+    for place, column in enumerate(table.columns):
+        if column.low >= 0:
+            held = [value for value in rows.column(place) if isinstance(value, Fraction)]
+            yield column.low, min(held, default=Gap.ABSENT)
+            yield column.high, max(held, default=Gap.ABSENT)
+
+
+def _rows(table: Table, given: object) -> dict[str, tuple[Value, ...]]:
+    """The rows by their keys, or by their numbers where the table has no key."""
+    if not isinstance(given, list | tuple):
+        raise BadInput(f"`{table.name}` must be a list of rows")
+    if len(given) > MOST_ROWS:
+        raise BadInput(f"`{table.name}` has more than {MOST_ROWS:,} rows")
+    key = Parameter(table.key, -1, "text", None, pattern=table.pattern)
+    columns = [
+        Parameter(c.name, -1, c.kind, None, c.domain, c.words, c.pattern) for c in table.columns
+    ]
+    found: dict[str, tuple[Value, ...]] = {}
+    for number, row in enumerate(given, 1):
+        try:
+            name, values = _row(row, key if table.key else None, columns)
+        except BadInput as error:
+            raise BadInput(f"row {number} of `{table.name}`: {error}") from None
+        if len(name.encode()) > table.longest:
+            raise BadInput(f"row {number} of `{table.name}`: its key is too long")
+        if name in found:
+            raise BadInput(f"row {number} of `{table.name}`: there is another `{_shown(name)}`")
+        found[name or str(number)] = values
+    return found
+
+
+def _row(
+    row: object, key: Parameter | None, columns: Sequence[Parameter]
+) -> tuple[str, tuple[Value, ...]]:
+    if not isinstance(row, Mapping):
+        raise BadInput("it must be an object")
+    wanted = [column.name for column in columns] + ([key.name] if key is not None else [])
+    for name in wanted:
+        if name not in row:
+            raise BadInput(f"`{name}` is missing")
+    for name in row:
+        if name not in wanted:
+            raise BadInput(f"there is no column {_shown(name)}")
+    name = "" if key is None else str(_value(key, row[key.name]))
+    return name, tuple(_value(column, row[column.name]) for column in columns)
 
 
 def _value(parameter: Parameter, given: object) -> Value:

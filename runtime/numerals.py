@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil, floor, gcd
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

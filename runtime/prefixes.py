@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.machine import Field
-from rulec.compiler.places import DIGITS
 from rulec.runtime.numerals import Allowed, Numeral, Run, Runs, endings
 
 if TYPE_CHECKING:

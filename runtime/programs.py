@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rulec.compiler import ops as m
 from rulec.compiler.regions import Region, contains
+from rulec.compiler.rows import NOTHING
 from rulec.compiler.terms import Gap
 from rulec.runtime import dates, numerals, stack
 from rulec.runtime.dates import Day
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.machine import Field, Machine
     from rulec.compiler.ops import Program
+    from rulec.compiler.rows import Keys
     from rulec.runtime.allowed import Rules
 
 
@@ -40,6 +42,16 @@ class Written(NamedTuple):
     taken: tuple[bytes, ...] = ()
 
 
+class Name(NamedTuple):
+    """A name under way: one of `known` (None: any), or with `new` none of them."""
+
+    field: int
+    start: int
+    text: bytes = b""
+    known: Keys | None = None
+    new: bool = False
+
+
 class Closed(NamedTuple):
     """The field that ended last, and the bytes at which it stands."""
 
@@ -48,7 +60,7 @@ class Closed(NamedTuple):
     end: int
 
 
-Lex: TypeAlias = Numeral | Day | Stack | Word | Written | Closed | None
+Lex: TypeAlias = Numeral | Day | Stack | Word | Written | Name | Closed | None
 
 
 class Mark(NamedTuple):
@@ -120,6 +132,9 @@ class Programs:
             m.EndWord: self._end_word,
             m.Take: _take,
             m.EndText: self._end_text,
+            m.TakeName: _take_name,
+            m.EndName: self._end_name,
+            m.Define: self._define,
             m.StepExpr: _step_expr,
             m.EndExpr: self._end_expr,
             m.Letter: _letter,
@@ -215,10 +230,22 @@ class Programs:
                     words = self.rules.words(field, frame.regs, op.guard)
                 frame.lex = Word(op.field, frame.at, words)
                 return words is None or words != ()
+            case "ref" | "def":
+                return self._begin_name(frame, op, field, guarded)
             case _:
                 taken = self.rules.guards.texts(op.guard, frame.regs) if guarded else ()
                 frame.lex = Written(op.field, frame.at, b"", taken)
         return True
+
+    def _begin_name(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
+        """The names that a reference may be, or that a new one must differ from."""
+        new = field.kind == "def"
+        known: Keys | None = None
+        if guarded:
+            held = frame.regs[self.machine.tables[field.table].register] or NOTHING
+            known = held.keys if new else self.rules.guards.keys(op.guard, field, frame.regs)
+        frame.lex = Name(op.field, frame.at, b"", known, new)
+        return new or known is None or len(known) > 0
 
     def _begin_expr(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
         """The strictest demand on its value that the expression can be brought to."""
@@ -289,6 +316,38 @@ class Programs:
             frame.regs[field.register] = frame.lex.text.decode("utf-8", "replace")
         return self._closed(frame, op.field)
 
+    def _end_name(self, frame: Frame, op: m.EndName) -> bool:
+        """A name is complete; verifying goes on after one that is not what it should be."""
+        field, lex = self.machine.fields[op.field], frame.lex
+        if lex.known is not None and (lex.text in lex.known) is lex.new:
+            return False
+        table = self.machine.tables[field.table]
+        name, rows = lex.text.decode("utf-8", "replace"), frame.regs[table.register] or NOTHING
+        frame.regs[field.register] = name
+        row = None if field.kind == "def" else rows.row(name)
+        for place, number in enumerate(field.columns):
+            column = self.machine.fields[number]
+            frame.regs[column.register] = Gap.ABSENT if row is None else row[place]
+            frame.regs[column.digits] = column.most
+        self._closed(frame, op.field)
+        if not self.guarded and not frame.observer and (name in rows) is lex.new:
+            mark = Mark(-2, op.field, "violate", lex.start, frame.at, (), lex)
+            frame.marks = (mark, frame.marks)
+        return True
+
+    def _define(self, frame: Frame, op: m.Define) -> bool:
+        """A name enters its table; one that was left out doesn't."""
+        field = self.machine.fields[op.field]
+        name = frame.regs[field.register]
+        if isinstance(name, Gap):
+            return True
+        table = self.machine.tables[field.table]
+        rows = frame.regs[table.register] or NOTHING
+        row = tuple(frame.regs[register] for register in op.attributes)
+        frame.regs[table.register] = rows.with_row(name, row)
+        frame.regs[table.count] = len(frame.regs[table.register])
+        return True
+
     def _end_expr(self, frame: Frame, op: m.EndExpr) -> bool:
         region = frame.lex.region
         value = stack.ended(frame.lex, inner=op.inner)
@@ -349,6 +408,17 @@ def _take(frame: Frame, op: m.Take) -> bool:
         return True
     alike = sum(1 for other in frame.lex.taken if other.startswith(text))
     return alike < op.room
+
+
+def _take_name(frame: Frame, op: m.TakeName) -> bool:
+    text = frame.lex.text + bytes((frame.byte,))
+    frame.lex = frame.lex._replace(text=text)
+    known = frame.lex.known
+    if known is None:
+        return True
+    if not frame.lex.new:
+        return bool(known.begins(text))
+    return not op.room or len(known.beginning_with(text)) < op.room
 
 
 def _step_expr(frame: Frame, op: m.StepExpr) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 from rulec.runtime.allowed import Rules
 from rulec.runtime.numerals import Allowed, Numeral, feasible
 from rulec.runtime.prefixes import prefixes

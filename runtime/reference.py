@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from rulec.compiler.ops import Program
-    from rulec.compiler.terms import Value
+    from rulec.compiler.rows import Held
 
 
 class Thread(NamedTuple):
@@ -92,7 +92,7 @@ class Reference:
         """The bytes for which a node has edges."""
         return [byte for byte, edges in enumerate(self.edges(node)) if edges]
 
-    def start(self, inputs: Mapping[int, Value]) -> Config:
+    def start(self, inputs: Mapping[int, Held]) -> Config:
         """Before the first byte; `inputs` are the values of the parameters' registers."""
         regs: list[Any] = list(self.machine.initial)
         for register, value in inputs.items():

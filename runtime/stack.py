@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from rulec.compiler import regions
 from rulec.compiler.evaluate import compute
-from rulec.compiler.places import DIGITS
+from rulec.compiler.kinds import DIGITS
 from rulec.compiler.terms import LIMIT, Gap
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ from rulec.runtime import inputs as given_inputs
 from rulec.runtime.host import Host
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rulec.compiler.fit import Words
     from rulec.runtime.reference import Config
 
@@ -40,12 +42,19 @@ def shown(mask: Words, other: Words, pack: Pack) -> str:
     return "; ".join(lines[:6])
 
 
-def compare_walk(pack: Pack, host: Host, brute: Brute, r: Random, steps: int) -> None:
+def compare_walk(
+    pack: Pack,
+    host: Host,
+    brute: Brute,
+    r: Random,
+    steps: int,
+    inputs: Mapping[str, object] | None = None,
+) -> None:
     """Walk at random and compare every mask, every reading, and what is forced."""
-    start = brute.engine.start(given_inputs.registers(pack.machine, None))
+    start = brute.engine.start(given_inputs.registers(pack.machine, inputs))
     if not start.threads:
         return
-    session = Session(pack, host=host)
+    session = Session(pack, inputs, host=host)
     out = np.full((pack.size + 31) // 32, 0xFFFFFFFF, np.uint32)
     config, at, written = start, 0, b""
     for _ in range(steps):

@@ -1,0 +1,134 @@
+"""Tables of a ruleset: rows that come with a request, and names that the trace defines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rulec.compiler import machine
+from rulec.compiler.automata import Dfa, bounded, longest, regex_dfa
+from rulec.compiler.kinds import domain_of, kind_of, pattern_of, unsupported, words_of
+from rulec.compiler.terms import Gap
+from rulec.dsl import checked
+from rulec.dsl.regex import Alternate, Chars, Concat, Regex, Repetition
+from rulec.dsl.structure import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rulec.compiler.places import Initial
+    from rulec.dsl.diagnostics import Diagnostic
+
+LONGEST = 64
+"""Bytes of the longest key or name."""
+
+_LETTERS = ((0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
+_DIGITS = ((0x30, 0x39),)
+IDENTIFIER = Regex(
+    Concat((Chars(_LETTERS), Repetition(Chars((*_DIGITS, *_LETTERS)), 0, LONGEST - 1))),
+    r"[A-Za-z_][A-Za-z0-9_]{0,63}",
+)
+"""What a name is that is declared without a regular expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A table, and the automaton of its keys."""
+
+    table: machine.Table
+    dfa: Dfa
+
+
+def tables_of(
+    ruleset: checked.Ruleset, register: Callable[[Initial], int], problems: list[Diagnostic]
+) -> dict[str, Keyed]:
+    """The tables of a ruleset, with registers of their own."""
+    found: dict[str, Keyed] = {}
+    for given in ruleset.inputs.values():
+        if given.columns and (made := _given(given, register, problems)):
+            found[given.name] = made
+    for names in ruleset.names.values():
+        found[names.name] = _defined(ruleset, names, register)
+    return found
+
+
+def _given(
+    table: checked.Input, register: Callable[[Initial], int], problems: list[Diagnostic]
+) -> Keyed | None:
+    key = next((column for column in table.columns if column.key), None)
+    regex = None if key is None else _regex(key.type)
+    plain = [column for column in table.columns if not column.key]
+    if key is not None and regex is None:
+        problems.append(unsupported(f"a key of this type in `{table.name}`", table.span))
+        return None
+    for column in plain:
+        if kind_of(column.type) is None:
+            problems.append(unsupported(f"the column `{column.name}`", table.span))
+            return None
+    columns = tuple(_column(column, register) for column in plain)
+    return _keyed(table.name, columns, regex or IDENTIFIER, register, key.name if key else "")
+
+
+def _defined(
+    ruleset: checked.Ruleset, names: checked.Names, register: Callable[[Initial], int]
+) -> Keyed:
+    patterns = [type_.regex or IDENTIFIER for type_ in definitions(ruleset, names.name)]
+    nodes = tuple(dict.fromkeys(regex.node for regex in patterns))
+    node = Alternate(nodes) if len(nodes) > 1 else nodes[0] if nodes else IDENTIFIER.node
+    pattern = "|".join(dict.fromkeys(map(str, patterns)))
+    columns = tuple(_column(column, None) for column in names.attributes)
+    return _keyed(names.name, columns, Regex(node, pattern), register, None)
+
+
+def definitions(ruleset: checked.Ruleset, names: str) -> Iterator[checked.DefType]:
+    """The fields of a ruleset that define names of a table, by their types."""
+    for shape in ruleset.shapes.values():
+        if isinstance(shape, checked.Shape):
+            for slot in (part for part in walk(shape.body) if isinstance(part, checked.Slot)):
+                if isinstance(slot.type, checked.DefType) and slot.type.names == names:
+                    yield slot.type
+
+
+def _keyed(
+    name: str,
+    columns: tuple[machine.Column, ...],
+    regex: Regex,
+    register: Callable[[Initial], int],
+    key: str | None,
+) -> Keyed:
+    dfa = bounded(regex_dfa(regex), LONGEST)
+    most = longest(dfa) or 0
+    table = machine.Table(
+        name, register(()), register(0), columns, key is not None, str(regex), most, key or ""
+    )
+    return Keyed(table, dfa)
+
+
+def _column(
+    column: checked.Column, register: Callable[[Initial], int] | None
+) -> machine.Column:
+    kind = kind_of(column.type) or "text"
+    ordered = register is not None and kind in ("number", "date")
+    low, high = (
+        register(Gap.UNKNOWN) if ordered and register is not None else -1 for _ in range(2)
+    )
+    return machine.Column(
+        column.name,
+        kind,
+        domain_of(column.type),
+        words_of(column.type),
+        pattern_of(column.type),
+        low,
+        high,
+    )
+
+
+def _regex(type_: checked.ScalarType) -> Regex | None:
+    match type_:
+        case checked.TextType(regex):
+            return regex
+        case checked.EnumType(words):
+            spelled = [Concat(tuple(Chars(((ord(c), ord(c)),)) for c in w)) for w in words]
+            return Regex(Alternate(tuple(spelled)), "|".join(words))
+        case _:
+            return None

@@ -1,0 +1,103 @@
+"""Random rulesets with tables and names, over languages so small that they can be listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+KEYS = ("a", "ab", "abb", "b", "ba", "bb")
+
+
+@dataclass
+class Named:
+    """A ruleset, and the values of a request to it."""
+
+    text: str
+    inputs: dict[str, object]
+
+
+def _rows(r: Random) -> list[dict[str, object]]:
+    keys = r.sample(KEYS, r.randint(0, 3))
+    return [{"key": key, "cost": r.randint(0, 4), "size": r.randint(0, 2)} for key in keys]
+
+
+def tables(r: Random) -> Named:
+    """References to rows of a request, with rules over their columns."""
+    low, high = r.randint(0, 1), r.randint(1, 2)
+    amount = r.choice(['"=" amount: int in 0 .. 6', ""])
+    count = r.choice(['"x" n: int in 1 .. 2', ""])
+    item = f'"-" key: ref(stock) {count} {amount} ";"'
+    if r.random() < 0.3:
+        item = f'( {item} | "?" )'
+    optional = r.random() < 0.3 or item.startswith("(")
+    worth = "(key.cost else 1)" if optional else "key.cost"
+    rules = []
+    if amount:
+        times = " * n" if count else ""
+        relation = r.choice(["==", ">=", "<="])
+        rules.append(f"rule amount: amount {relation} key.cost{times}")
+    if r.random() < 0.3:
+        rules.append(f"rule worth: {worth} {r.choice(['<=', '>=', '!='])} {r.randint(0, 4)}")
+    if r.random() < 0.2:
+        rules.append("rule both: key.cost + key.size <= 4")
+    outer = []
+    field = r.choice(["amount", "key.cost", "key.size"] if amount else ["key.cost"])
+    if r.random() < 0.6:
+        outer.append(f"rule cap: sum(items.{field}) {r.choice(['<=', '>='])} {r.randint(1, 7)}")
+    if r.random() < 0.4:
+        outer.append("rule once: distinct(items.key)")
+    tail = ""
+    if r.random() < 0.3:
+        tail = '">" last: ref(stock)'
+        outer.append("rule last: last.cost >= max(items.key.cost)")
+    text = (
+        "input stock: table { key key: text /[ab]{1,3}/, cost: int in 0 .. 4, "
+        "size: int in 0 .. 2 }\n"
+        f"shape Item {{ {item}\n" + "\n".join(rules) + "\n}\n"
+        f'shape Order {{ "[" items: Item{{{low}..{high}}} "]" {tail}\n'
+        + "\n".join(outer)
+        + "\n}\ntrace Order"
+    )
+    return Named(text, {"stock": _rows(r)})
+
+
+def names(r: Random) -> Named:
+    """Names that the trace defines and refers to."""
+    pattern = r.choice(["[ab]", "[ab]{1,2}", "a?b"])
+    kinds = r.random() < 0.5
+    attribute = " { kind: Kind }" if kinds else ""
+    own = f'def(known, /{pattern}/{", kind: kind" if kinds else ""})'
+    kind = '":" kind: Kind ' if kinds else ""
+    uses = r.choice(
+        [
+            '( "(" uses: ref(known){1..2 sep ","} ")" )?',
+            '( "!" | "(" uses: ref(known) ")" )',
+            '( "(" uses: ref(known){0..2 sep ","} ")" )',
+        ]
+    )
+    rules = []
+    if "{" in uses and r.random() < 0.4:
+        rules.append("rule apart: distinct(uses)")
+    if kinds and "{" not in uses and r.random() < 0.6:
+        rules.append("rule same: uses.kind == kind")
+    outer = []
+    goal = r.choice(['">" goal: ref(known)', ""])
+    if goal and kinds and r.random() < 0.5:
+        outer.append('rule kind: goal.kind == "s"')
+    text = (
+        'type Kind = one of ("i" "s")\n'
+        f"names known{attribute}\n"
+        f'shape Step {{ "-" id: {own} {kind}{uses}\n' + "\n".join(rules) + "\n}\n"
+        f'shape Proof {{ steps: Step{{{r.randint(0, 1)}..{r.randint(1, 2)}}} {goal} "."\n'
+        + "\n".join(outer)
+        + "\n}\ntrace Proof"
+    )
+    return Named(text, {})
+
+
+def named(r: Random) -> Named:
+    """Either."""
+    return r.choice((tables, names))(r)
