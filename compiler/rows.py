@@ -2,51 +2,82 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import ref
+
+import numpy as np
 
 from rulec.compiler.terms import Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rulec.compiler.terms import Exact, Value
+    from numpy.typing import NDArray
 
+    from rulec.compiler.terms import Value
 
 MOST_ROWS = 1_000_000
 """Rows of a table."""
 
 
 class Keys:
-    """Some keys in the order of their bytes."""
+    """Some keys in the order of their bytes; of the `whole`, `open` tells which are meant.
 
-    __slots__ = ("_members", "order")
+    `before` are the keys without the one that was `added` last, where they are still known.
+    """
 
-    def __init__(self, keys: Iterable[bytes]) -> None:
-        self.order: Sequence[bytes] = sorted(keys)
-        self._members = frozenset(self.order)
+    __slots__ = ("__weakref__", "_hash", "added", "before", "open", "order", "whole")
+
+    def __init__(self, order: Sequence[bytes]) -> None:
+        self.order = order
+        self.whole = self
+        self.open: NDArray[np.bool_] | None = None
+        self.added = b""
+        self.before: ref[Keys] | None = None
+        self._hash: int | None = None
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.order) if self.open is None else int(np.count_nonzero(self.open))
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self.open is None:
+            return iter(self.order)
+        return (self.order[place] for place in np.flatnonzero(self.open).tolist())
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._members
+        place = bisect_left(self.order, key)
+        if place == len(self.order) or self.order[place] != key:
+            return False
+        return self.open is None or bool(self.open[place])
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Keys) and self._members == other._members)
+        return self is other or (isinstance(other, Keys) and list(self) == list(other))
 
     def __hash__(self) -> int:
-        return hash(self._members)
+        if self._hash is None:
+            self._hash = hash(tuple(self))
+        return self._hash
 
-    def beginning_with(self, prefix: bytes) -> Sequence[bytes]:
-        """The keys that begin with some bytes."""
+    def span(self, prefix: bytes) -> tuple[int, int]:
+        """The places in `order` of what begins with some bytes."""
         low = bisect_left(self.order, prefix)
         after = _behind(prefix)
         high = len(self.order) if after is None else bisect_left(self.order, after, low)
-        return self.order[low:high]
+        return low, high
+
+    def beginning_with(self, prefix: bytes) -> list[bytes]:
+        """The keys that begin with some bytes."""
+        low, high = self.span(prefix)
+        if self.open is None:
+            return list(self.order[low:high])
+        return [self.order[low + n] for n in np.flatnonzero(self.open[low:high]).tolist()]
 
     def begins(self, prefix: bytes) -> bool:
         """Whether a key begins with some bytes."""
+        if self.open is not None:
+            low, high = self.span(prefix)
+            return bool(self.open[low:high].any())
         place = bisect_left(self.order, prefix)
         return place < len(self.order) and self.order[place].startswith(prefix)
 
@@ -54,6 +85,28 @@ class Keys:
         """Bytes that the shortest key with a beginning has behind it."""
         found = self.beginning_with(prefix)
         return min(map(len, found)) - len(prefix) if found else None
+
+    def without(self, taken: Iterable[bytes]) -> Keys:
+        """The keys but for some."""
+        open_ = np.ones(len(self.order), bool) if self.open is None else self.open.copy()
+        places = [bisect_left(self.order, key) for key in taken if key in self]
+        if not places:
+            return self
+        open_[places] = False
+        return self.chosen(open_)
+
+    def chosen(self, open_: NDArray[np.bool_]) -> Keys:
+        """Those of the whole that are open."""
+        made = Keys(self.order)
+        made.whole, made.open = self.whole, open_
+        return made
+
+    def with_key(self, key: bytes) -> Keys:
+        """All the keys, and a new one."""
+        place = bisect_left(self.order, key)
+        made = Keys([*self.order[:place], key, *self.order[place:]])
+        made.added, made.before = key, ref(self)
+        return made
 
 
 def _behind(prefix: bytes) -> bytes | None:
@@ -65,12 +118,13 @@ def _behind(prefix: bytes) -> bytes | None:
 class Rows:
     """The rows of a table: the values of each row, in the order of the table's columns."""
 
-    __slots__ = ("_hash", "_keys", "_rows")
+    __slots__ = ("_arrays", "_hash", "_keys", "_rows")
 
     def __init__(self, rows: Mapping[str, tuple[Value, ...]]) -> None:
         self._rows = rows
         self._keys: Keys | None = None
         self._hash: int | None = None
+        self._arrays: dict[object, NDArray[np.generic]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -92,13 +146,8 @@ class Rows:
     def keys(self) -> Keys:
         """The keys, sorted when they are first asked for."""
         if self._keys is None:
-            self._keys = Keys(key.encode() for key in self._rows)
+            self._keys = Keys(sorted(key.encode() for key in self._rows))
         return self._keys
-
-    def without(self, taken: Iterable[str]) -> Keys:
-        """The keys but for some."""
-        left = set(self.keys.order) - {key.encode() for key in taken}
-        return self.keys if len(left) == len(self) else Keys(left)
 
     def row(self, key: str) -> tuple[Value, ...] | None:
         """The values of a row."""
@@ -109,24 +158,25 @@ class Rows:
         row = self._rows.get(key)
         return Gap.ABSENT if row is None else row[column]
 
-    def items(self) -> Iterable[tuple[str, tuple[Value, ...]]]:
-        """All keys and their rows, in the order in which they came."""
-        return self._rows.items()
+    def column(self, number: int) -> list[Value]:
+        """The values of a column, in the order of the keys."""
+        return [self._rows[key.decode()][number] for key in self.keys.order]
 
-    def column(self, number: int) -> list[Exact]:
-        """The values of a column that are there."""
-        held = (row[number] for row in self._rows.values())
-        return [value for value in held if not isinstance(value, Gap)]
+    def array(self, name: object, values: Iterable[int]) -> NDArray[np.generic]:
+        """Whole numbers, one for each key in their order; made once, by a name."""
+        found = self._arrays.get(name)
+        if found is None:
+            held = list(values)
+            small = all(-(2**62) < value < 2**62 for value in held)
+            found = self._arrays[name] = np.array(held, np.int64 if small else object)
+        return found
 
     def with_row(self, key: str, row: tuple[Value, ...]) -> Rows:
         """The rows and one more, or another one with the same key."""
         made = Rows({**self._rows, key: row})
         if key not in self._rows:
             made._hash = hash(self) ^ hash((key, row))
-        if self._keys is not None and key not in self._rows:
-            order = list(self._keys.order)
-            insort(order, key.encode())
-            made._keys = Keys(order)
+            made._keys = self.keys.with_key(key.encode())
         return made
 
 

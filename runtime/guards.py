@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rulec.compiler import regions
 from rulec.compiler.conditions import PRESENT, QUOTIENT
 from rulec.compiler.kinds import DIGITS
 from rulec.compiler.names import scale_of
 from rulec.compiler.rows import NOTHING, Keys, Rows
-from rulec.compiler.terms import Gap
 from rulec.runtime.numerals import Allowed, Run, Runs
+from rulec.runtime.valued import Columns, Number, Span, Valued
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from rulec.compiler.conditions import Atom, Cell, Formula
+    from rulec.compiler.conditions import Formula
     from rulec.compiler.machine import Column, Field, Guard, Machine, Parameter
-    from rulec.compiler.polynomial import Poly
     from rulec.compiler.regions import Region
-    from rulec.compiler.terms import Value
-
-Number = int | Fraction
-
-
-class Span(NamedTuple):
-    """The numbers from `low` to `high` (None: no end) that are `offset` modulo `step`."""
-
-    low: Number | None = None
-    high: Number | None = None
-    step: int = 1
-    offset: int = 0
-    excluded: tuple[Number, ...] = ()
 
 
 class Guards:
@@ -67,12 +52,12 @@ class Guards:
     def holds(self, number: int, regs: Sequence[Any]) -> bool:
         """Whether a guard lets a choice through."""
         guard = self.machine.guards[number]
-        return _Values(self._readers, regs, guard).holds(guard.formula)
+        return Valued(self._readers, regs, guard).holds(guard.formula)
 
     def failing(self, number: int, regs: Sequence[Any]) -> Formula:
         """What of a guard doesn't let a choice through."""
         guard = self.machine.guards[number]
-        values = _Values(self._readers, regs, guard)
+        values = Valued(self._readers, regs, guard)
         return tuple(block for block in guard.formula if not values.holds((block,)))
 
     def numbers(self, number: int, field: Field, regs: Sequence[Any]) -> Allowed:
@@ -81,7 +66,7 @@ class Guards:
         found: list[Runs] = []
         for shown in range(field.least, field.most + 1):
             unit = 10 ** (field.most - shown)
-            values = _Values(self._readers, regs, guard, {field.digits: unit})
+            values = Valued(self._readers, regs, guard, {field.digits: unit})
             runs = [
                 run
                 for span in values.spans(guard.formula, field.register, unit)
@@ -105,7 +90,7 @@ class Guards:
     def region(self, number: int, field: Field, regs: Sequence[Any]) -> Region:
         """Where a guard lets the value of an expression lie."""
         guard = self.machine.guards[number]
-        values = _Values(self._readers, regs, guard)
+        values = Valued(self._readers, regs, guard)
         spans = values.spans(guard.formula, field.register, 1, whole=False)
         return regions.simplify(
             piece
@@ -125,27 +110,13 @@ class Guards:
         if number < 0:
             return rows.keys
         guard = self.machine.guards[number]
-        taken = () if guard.distinct < 0 else regs[self.machine.folds[guard.distinct].register]
-        if not guard.formula:
-            return rows.without(taken or ())
-        columns = [self.machine.fields[column] for column in field.columns]
-        found: list[bytes] = []
-        for key, row in rows.items():
-            fixed = {
-                name: value
-                for column, held in zip(columns, row, strict=True)
-                for name, value in self._fixed(column, held)
-            }
-            values = _Values(self._readers, regs, guard, fixed)
-            if key not in (taken or ()) and values.holds(guard.formula):
-                found.append(key.encode())
-        return Keys(found)
-
-    def _fixed(self, column: Field, held: Value) -> Iterator[tuple[int, Number]]:
-        """The variables of a column, with the value that a row has there."""
-        yield PRESENT + column.register, int(not isinstance(held, Gap))
-        if not isinstance(held, Gap):
-            yield column.register, self._readers[column.register](held)
+        keys = rows.keys
+        if guard.formula:
+            fields = self.machine.fields
+            columns = [(fields[n].register, place) for place, n in enumerate(field.columns)]
+            values = Columns(self._readers, regs, guard, rows, columns)
+            keys = keys.chosen(values.holding(guard.formula))
+        return keys.without(self.texts(number, regs))
 
     def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a guard lets a field be."""
@@ -153,7 +124,7 @@ class Guards:
         found: list[int] = []
         taken = () if guard.distinct < 0 else regs[self.machine.folds[guard.distinct].register]
         for place, word in enumerate(field.words):
-            values = _Values(self._readers, regs, guard, {field.register: place})
+            values = Valued(self._readers, regs, guard, {field.register: place})
             if values.holds(guard.formula) and value_of(field, word) not in (taken or ()):
                 found.append(place)
         return tuple(found)
@@ -162,167 +133,6 @@ class Guards:
 def value_of(field: Field, word: str) -> str | bool:
     """What a word means: itself, or a truth value."""
     return word == "true" if field.words == ("true", "false") else word
-
-
-class _Values:
-    """The values of variables, each computed when it is first asked for."""
-
-    def __init__(
-        self,
-        readers: dict[int, Callable[[Any], Number]],
-        regs: Sequence[Any],
-        guard: Guard,
-        fixed: dict[int, Number] | None = None,
-    ) -> None:
-        self._readers = readers
-        self._regs = regs
-        self._quotients = guard.quotients
-        self._known: dict[int, Number] = dict(fixed or {})
-
-    def __getitem__(self, name: int) -> Number:
-        known = self._known.get(name)
-        if known is None:
-            known = self._known[name] = self._read(name)
-        return known
-
-    def _read(self, name: int) -> Number:
-        if name >= QUOTIENT:
-            quotient = self._quotients[name - QUOTIENT]
-            bottom = self.value(quotient.bottom)
-            return self.value(quotient.top) // bottom if bottom > 0 else 0
-        if name >= PRESENT:
-            held = self._regs[name - PRESENT]
-            return int(held is not Gap.ABSENT and held != ())
-        held = self._regs[name]
-        if isinstance(held, Gap):
-            return 0  # told apart by its presence, or not written yet
-        reader = self._readers.get(name)
-        return int(held) if reader is None else reader(held)
-
-    def value(self, poly: Poly) -> Number:
-        total: Number = 0
-        for factor, monomial in poly.parts:
-            part: Number = factor
-            for name in monomial:
-                part *= self[name]
-            total += part
-        return total
-
-    def holds(self, formula: Formula) -> bool:
-        return all(
-            any(all(self._holds(atom) for atom in cell) for cell in block) for block in formula
-        )
-
-    def _holds(self, atom: Atom) -> bool:
-        return _is(atom, self.value(atom.poly))
-
-    def spans(
-        self, formula: Formula, name: int, unit: int, *, whole: bool = True
-    ) -> Iterable[Span]:
-        """The values of a variable, in units, with which a formula holds."""
-        spans: dict[Span, None] = {Span(): None}
-        for block in formula:
-            found = (
-                self._cell(cell, name, unit, span, whole) for span in spans for cell in block
-            )
-            spans = {span: None for span in found if span is not None}
-        return spans
-
-    def _cell(
-        self, cell: Cell, name: int, unit: int, span: Span | None, whole: bool
-    ) -> Span | None:
-        for atom in cell:
-            if span is None:
-                return None
-            slope, rest = self._split(atom.poly, name)
-            if slope == 0:
-                span = span if _is(atom, rest) else None
-            else:
-                span = _narrowed(span, atom, slope * unit, rest, whole)
-        return span
-
-    def _split(self, poly: Poly, name: int) -> tuple[Number, Number]:
-        slope: Number = 0
-        rest: Number = 0
-        for factor, monomial in poly.parts:
-            part: Number = factor
-            own = False
-            for variable in monomial:
-                if variable == name:
-                    own = True
-                else:
-                    part *= self[variable]
-            if own:
-                slope += part
-            else:
-                rest += part
-        return slope, rest
-
-
-def _is(atom: Atom, value: Number) -> bool:
-    match atom.sign:
-        case "ge":
-            return value >= 0
-        case "eq":
-            return value == 0
-        case "ne":
-            return value != 0
-        case _:
-            return value % atom.modulus == 0
-
-
-def _narrowed(span: Span, atom: Atom, slope: Number, rest: Number, whole: bool) -> Span | None:
-    """What `slope · x + rest` leaves of a span."""
-    match atom.sign:
-        case "ge":
-            return _bound(span, slope, rest, whole)
-        case "eq":
-            value = Fraction(-rest) / slope
-            if whole and value.denominator != 1:
-                return None
-            exact: Number = int(value) if whole else value
-            return _at_least(_at_most(span, exact), exact)
-        case "ne":
-            value = Fraction(-rest) / slope
-            return span._replace(excluded=(*span.excluded, value))
-        case _:
-            return _strided(span, int(slope), int(rest), atom.modulus)
-
-
-def _bound(span: Span, slope: Number, rest: Number, whole: bool) -> Span | None:
-    if slope > 0:
-        low = -(rest // slope) if whole else Fraction(-rest) / slope
-        return _at_least(span, low)
-    high = rest // -slope if whole else Fraction(rest) / -slope
-    return _at_most(span, high)
-
-
-def _at_least(span: Span | None, low: Number) -> Span | None:
-    if span is None or (span.high is not None and span.high < low):
-        return None
-    return span if span.low is not None and span.low >= low else span._replace(low=low)
-
-
-def _at_most(span: Span | None, high: Number) -> Span | None:
-    if span is None or (span.low is not None and span.low > high):
-        return None
-    return span if span.high is not None and span.high <= high else span._replace(high=high)
-
-
-def _strided(span: Span, slope: int, rest: int, modulus: int) -> Span | None:
-    """The members with which `slope · x + rest` is divisible by `modulus`."""
-    common = gcd(slope, modulus)
-    if rest % common:
-        return None
-    step = modulus // common
-    offset = -(rest // common) * pow(slope // common, -1, step) % step if step > 1 else 0
-    shared = gcd(span.step, step)
-    if (offset - span.offset) % shared:
-        return None
-    whole = span.step // shared * step
-    rounds = (offset - span.offset) // shared * pow(span.step // shared, -1, step // shared)
-    start = span.offset + span.step * (rounds % (step // shared))
-    return span._replace(step=whole, offset=start % whole)
 
 
 def _runs(span: Span, field: Field, unit: int) -> Iterable[Run]:

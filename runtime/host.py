@@ -18,6 +18,7 @@ from rulec.runtime.budget import HOPELESS, Budget
 from rulec.runtime.candidates import Candidates, Text, candidates, in_turn, set_bits
 from rulec.runtime.dates import Day
 from rulec.runtime.differing import Differing
+from rulec.runtime.naming import Naming
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.prefixes import prefixes
 from rulec.runtime.programs import Closed, Name, Word, Written
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rulec.compiler.ops import Begin
     from rulec.compiler.pack import Pack
+    from rulec.compiler.rows import Keys
 
 DIES, PROGRAM = -1, -2
 """What a token can do to a node other than lead to one without a program."""
@@ -47,6 +50,7 @@ class Host:
         self.pack = pack
         self.engine = Quick(pack.machine)
         self._differing = Differing(pack, self.engine.rules.guards)
+        self._naming = Naming(pack, self._names)
         self.budget = Budget.of(pack)
         self.ready: dict[int | tuple[int, ...], Words] = {}
         """Masks of nodes, one or several, where nothing depends on registers."""
@@ -181,10 +185,14 @@ class Host:
         parted = self._differing.parted(thread, posture, row.open)
         if parted is not None:
             yield parted.sure
-            table = self.pack.table
-            spelled = ((int(token), table.text(int(token))) for token in parted.doubtful)
-            walked = self._walked(thread, tuple(in_turn(spelled)), at)
-            yield np.array([token for token, _ in walked], np.int32)
+            yield self._alive(thread, parted.doubtful, at)
+            return
+        around = self._naming.around(
+            thread, posture, row.open, lambda token: self._lives(thread, token, at)
+        )
+        if around is not None:
+            yield around.within
+            yield self._alive(thread, around.doubtful, at)
             return
         found = self._candidates.get(posture)
         if found is None:
@@ -201,6 +209,18 @@ class Host:
         ids, texts = ([], found.every) if quick is None else quick
         yield from ids
         yield np.array([token for token, _ in self._walked(thread, texts, at)], np.int32)
+
+    def _alive(self, thread: Thread, tokens: Ids, at: int) -> Ids:
+        """Those of some tokens that live, each of them walked."""
+        table = self.pack.table
+        spelled = (
+            (token, table.text(token)) for token in in_byte_order(tokens, table).tolist()
+        )
+        walked = self._walked(thread, tuple(in_turn(spelled)), at)
+        return np.array([token for token, _ in walked], np.int32)
+
+    def _lives(self, thread: Thread, token: int, at: int) -> bool:
+        return bool(len(self._alive(thread, np.array([token], np.int32), at)))
 
     def _walked(
         self, thread: Thread, texts: Iterable[Text], at: int
@@ -271,6 +291,13 @@ class Host:
         if tame:
             return [*made, found.inside], (*found.across, *zero)
         return made, (*found.texts, *zero)
+
+    def _names(self, thread: Thread, begin: Begin) -> Keys:
+        """The names that a reference may be, should it begin with a thread's registers."""
+        field = self.pack.machine.fields[begin.field]
+        regs = thread.regs
+        held = regs.opened() if isinstance(regs, Seen) else regs
+        return self.engine.rules.guards.keys(begin.guard, field, held)
 
     # --- tokens ---
 

@@ -69,7 +69,7 @@ def names(r: Random) -> Named:
     pattern = r.choice(["[ab]", "[ab]{1,2}", "a?b"])
     kinds = r.random() < 0.5
     attribute = " { kind: Kind }" if kinds else ""
-    own = f'def(known, /{pattern}/{", kind: kind" if kinds else ""})'
+    own = f"def(known, /{pattern}/{', kind: kind' if kinds else ''})"
     kind = '":" kind: Kind ' if kinds else ""
     uses = r.choice(
         [

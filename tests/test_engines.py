@@ -75,7 +75,7 @@ def compare_walk(
         session.accept(token)
         config, text = found[token], pack.table.text(token)
         at, written = at + len(text), written + text
-    check_rollback(session, brute, r)
+    check_rollback(session, brute, r, inputs)
 
 
 def session_mask(session: Session, want: Words, written: bytes) -> None:
@@ -97,13 +97,15 @@ def check_forced(
             assert text[:same] == forced[:same], (written, forced, text)
 
 
-def check_rollback(session: Session, brute: Brute, r: Random) -> None:
+def check_rollback(
+    session: Session, brute: Brute, r: Random, inputs: Mapping[str, object] | None = None
+) -> None:
     tokens = session.tokens
     count = r.randint(0, len(tokens))
     session.rollback(count)
     kept = tokens[: len(tokens) - count]
     assert session.tokens == kept
-    again = Session(brute.pack)
+    again = Session(brute.pack, inputs)
     for token in kept:
         again.accept(token)
     one = np.zeros((brute.pack.size + 31) // 32, np.uint32)

@@ -1,0 +1,226 @@
+"""References to names: which tokens can be part of one at all.
+
+The names that there are come with a request or are defined by the trace, so a row can't hold
+them. Here the tokens around a reference are found by its names, not by trying every token.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rulec.compiler import ops as m
+from rulec.runtime.programs import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from rulec.compiler.fit import Ids
+    from rulec.compiler.pack import Pack
+    from rulec.compiler.rows import Keys
+    from rulec.compiler.skeleton import Posture
+    from rulec.runtime.reference import Thread
+
+LONGEST = 16
+"""Fixed bytes before a reference that are looked through."""
+
+KEPT = 256
+"""Spreads that are kept."""
+
+EMPTY = np.zeros(0, np.int64)
+
+
+class Around(NamedTuple):
+    """The tokens around a reference: those within one that can come, and those to be walked."""
+
+    within: Ids
+    doubtful: Ids
+
+
+class _Ahead(NamedTuple):
+    """Fixed bytes before a reference, what of it is written, and the names that it may be.
+
+    `beside` are the bytes that may stand in its place.
+    """
+
+    fixed: bytes
+    done: bytes
+    keys: Keys
+    beside: frozenset[int] = frozenset()
+
+
+class _Spread(NamedTuple):
+    """The tokens of a posture that go as some keys do.
+
+    Those `within` a key stand for the keys from `low` to `high`; the others reach its end.
+    """
+
+    within: Ids
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    ends: Ids
+
+
+class _Spelled(NamedTuple):
+    """The open tokens of a posture by their texts, and those that may go beside a reference."""
+
+    tokens: dict[bytes, list[int]]
+    order: Sequence[bytes]
+    longest: int
+    others: Ids
+
+    def starting(self, text: bytes) -> list[int]:
+        """The tokens that begin with a text."""
+        found: list[int] = []
+        for place in range(bisect_left(self.order, text), len(self.order)):
+            if not self.order[place].startswith(text):
+                break
+            found += self.tokens[self.order[place]]
+        return found
+
+
+class Naming:
+    """Finds the tokens around references."""
+
+    def __init__(self, pack: Pack, keys: Callable[[Thread, m.Begin], Keys]) -> None:
+        self._pack = pack
+        self._keys = keys
+        self._spelled: dict[Posture, _Spelled] = {}
+        self._spreads: OrderedDict[tuple[object, ...], _Spread] = OrderedDict()
+        self._any = any(field.kind == "ref" for field in pack.machine.fields)
+
+    def around(
+        self, thread: Thread, posture: Posture, open_: Ids, lives: Callable[[int], bool]
+    ) -> Around | None:
+        """The open tokens of a thread; None where it stands before no reference.
+
+        `lives` tells of one token whether it is let through: what stands before a reference
+        lets all through or none.
+        """
+        ahead = self._ahead(thread) if self._any else None
+        if ahead is None:
+            return None
+        spelled = self._spelled.get(posture)
+        if spelled is None:
+            spelled = self._spelled[posture] = self._spell(ahead, open_)
+        spread = self._spread(posture, spelled, ahead)
+        within = spread.within
+        if ahead.keys.open is not None and len(within):
+            if not len(spread.low):
+                spread = _along(spelled, ahead, ahead.keys.whole.order)
+            sums = np.concatenate(([0], np.cumsum(ahead.keys.open)))
+            within = spread.within[sums[spread.high] > sums[spread.low]]
+        if ahead.fixed and len(within) and not lives(int(within[0])):
+            within = within[:0]
+        return Around(within, np.unique(np.concatenate((spread.ends, spelled.others))))
+
+    def _spell(self, ahead: _Ahead, open_: Ids) -> _Spelled:
+        tokens: dict[bytes, list[int]] = {}
+        others: list[int] = []
+        place = len(ahead.fixed)
+        for token in open_.tolist():
+            text = self._pack.table.text(token)
+            tokens.setdefault(text, []).append(token)
+            if len(text) <= place or text[place] in ahead.beside:
+                others.append(token)
+        longest = max(map(len, tokens), default=0)
+        return _Spelled(tokens, sorted(tokens), longest, np.array(others, np.int32))
+
+    def _spread(self, posture: Posture, spelled: _Spelled, ahead: _Ahead) -> _Spread:
+        """The tokens along some keys; where there is one key more, from those before."""
+        place, whole = (posture, ahead.fixed, ahead.done), ahead.keys.whole
+        found = self._spreads.get((*place, whole))
+        if found is None:
+            base = None if whole.before is None else whole.before()
+            known = None if base is None else self._spreads.get((*place, base))
+            found = (
+                _along(spelled, ahead, whole.order)
+                if known is None
+                else _more(known, _along(spelled, ahead, (whole.added,)))
+            )
+            self._spreads[(*place, whole)] = found
+            if len(self._spreads) > KEPT:
+                self._spreads.popitem(last=False)
+        return found
+
+    # --- where references are ---
+
+    def _ahead(self, thread: Thread) -> _Ahead | None:
+        lex = thread.lex
+        if isinstance(lex, Name):
+            known = None if lex.new else lex.known
+            return None if known is None else _Ahead(b"", lex.text, known)
+        fixed = bytearray()
+        nodes, node = self._pack.machine.nodes, thread.node
+        while len(fixed) < LONGEST:
+            edges = nodes[node].edges
+            plain = len(edges) == 1 and not edges[0].ops and not edges[0].watched
+            if not plain or edges[0].bytes.bit_count() != 1:
+                return None
+            fixed.append(edges[0].bytes.bit_length() - 1)
+            node = edges[0].target
+            begun, beside = self._arrivals(node)
+            if len(begun) == 1:
+                return _Ahead(bytes(fixed), b"", self._keys(thread, begun[0]), beside)
+            if begun or nodes[node].exits:
+                return None
+        return None
+
+    def _arrivals(self, node: int) -> tuple[list[m.Begin], frozenset[int]]:
+        """The references that begin at a node, and the bytes that may stand there besides."""
+        machine = self._pack.machine
+        begun: list[m.Begin] = []
+        beside = 0
+        queue = [node]
+        for here in queue:  # grows while it is gone through
+            beside = reduce(or_, (edge.bytes for edge in machine.nodes[here].edges), beside)
+            for way in machine.nodes[here].exits:
+                refers = [
+                    op
+                    for op in way.ops
+                    if isinstance(op, m.Begin) and machine.fields[op.field].kind == "ref"
+                ]
+                begun += refers
+                if not refers and way.target not in queue:
+                    queue.append(way.target)
+        return begun, frozenset(byte for byte in range(256) if beside >> byte & 1)
+
+
+def _along(spelled: _Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
+    """The tokens with which a key begins, and those that reach its end."""
+    within: dict[int, tuple[int, int]] = {}
+    ends: set[int] = set()
+    fixed, done = ahead.fixed, len(ahead.done)
+    begun: set[bytes] = set()
+    for key in keys:
+        if not key.startswith(ahead.done):
+            continue
+        text = fixed + key[done:]
+        for length in range(len(fixed) + 1, min(len(text), spelled.longest + 1)):
+            begun.add(text[:length])
+        if len(text) <= spelled.longest:
+            ends.update(spelled.starting(text))
+    for text in begun:
+        tokens = spelled.tokens.get(text, ())
+        if tokens:
+            span = ahead.keys.span(ahead.done + text[len(fixed) :])
+            within.update(dict.fromkeys(tokens, span))
+    ids = sorted(within)
+    spans = np.array([within[token] for token in ids], np.int64).reshape(-1, 2)
+    return _Spread(
+        np.array(ids, np.int32), spans[:, 0], spans[:, 1], np.array(sorted(ends), np.int32)
+    )
+
+
+def _more(known: _Spread, added: _Spread) -> _Spread:
+    """The tokens along keys and one more, whose places don't count: no rows are barred."""
+    return _Spread(
+        np.union1d(known.within, added.within), EMPTY, EMPTY, np.union1d(known.ends, added.ends)
+    )
