@@ -23,6 +23,7 @@ from rulec.compiler.asking import EFFORT, over_names, possible
 from rulec.compiler.conditions import (
     Formula,
     Unfit,
+    atoms_of,
     rules_of,
     variables,
     within,
@@ -39,23 +40,33 @@ if TYPE_CHECKING:
     from rulec.compiler.terms import Exact, Term
 
 
-MOST_TOGETHER = 8
+MOST_TOGETHER = 4
 """Claims for which a common question may spend what each of them may."""
+
+MOST_ATOMS = 2_500
+"""Comparisons in all claims of a projection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Wherever `given` holds, one of `shown` does; `about` names the choice."""
+    """Wherever `given` holds, one of `shown` does; `about` names the choice.
+
+    Where that is wrong a trace gets stuck, or, with `leaves`, something is left out.
+    """
 
     about: str
     given: Formula
     shown: tuple[Formula, ...]
+    leaves: bool = False
 
 
 def certify(projection: Projection) -> None:
     """Prove every claim of a projection. Raises `Unfit` with the one that can't be had."""
     found = [claim for claim in claims(projection) if not _plain(claim)]
     names = projection.names
+    sizes = (len(list(atoms_of(part))) for c in found for part in (c.given, *c.shown))
+    if sum(sizes) > MOST_ATOMS:
+        raise Unfit("it falls into too many cases", projection.rules)
     for claim in found:
         wrong = _tried(names, claim)
         if wrong is not None:
@@ -64,7 +75,7 @@ def certify(projection: Projection) -> None:
     doubts += [_Doubt(meaning.apart, None, meaning) for meaning in meanings(projection)]
     doubt = _open(names, doubts)
     if doubt is not None:
-        raise doubt.unfit(names)
+        raise doubt[0].unfit(names, doubt[1])
 
 
 class _Doubt(NamedTuple):
@@ -74,28 +85,28 @@ class _Doubt(NamedTuple):
     claim: Claim | None
     meaning: Meaning | None
 
-    def unfit(self, names: Names) -> Unfit:
-        """Why masks can't rely on what is doubted."""
+    def unfit(self, names: Names, answer: solver.Answer) -> Unfit:
+        """Why masks can't rely on what is doubted, by the solver's answer."""
         if self.meaning is not None or self.claim is None:
             rules = self.meaning.rules if self.meaning is not None else ()
             return Unfit("the solver could not tell whether masks keep what it says", rules)
-        answer = possible(names, self.term)
         if isinstance(answer, solver.Satisfiable):
             return _stuck(names, self.claim, _numbers(answer.values))
         reason = f"the solver could not tell whether `{self.claim.about}` can get stuck"
         return Unfit(reason, rules_of(self.claim.given, *self.claim.shown))
 
 
-def _open(names: Names, doubts: Sequence[_Doubt]) -> _Doubt | None:
+def _open(names: Names, doubts: Sequence[_Doubt]) -> tuple[_Doubt, solver.Answer] | None:
     """The first doubt that can't be refuted; many are put together, then in halves."""
     if not doubts:
         return None
     whole = terms.Some(tuple(doubt.term for doubt in doubts))
     effort = EFFORT * min(len(doubts), MOST_TOGETHER)
-    if isinstance(possible(names, whole, effort), solver.Contradiction):
+    answer = possible(names, whole, effort)
+    if isinstance(answer, solver.Contradiction):
         return None
     if len(doubts) == 1:
-        return doubts[0]
+        return doubts[0], answer
     middle = len(doubts) // 2
     return _open(names, doubts[:middle]) or _open(names, doubts[middle:])
 
@@ -107,6 +118,9 @@ def _negated(claim: Claim) -> Term:
 
 
 def _stuck(names: Names, claim: Claim, found: Mapping[int, Fraction]) -> Unfit:
+    rules = rules_of(claim.given, *claim.shown)
+    if claim.leaves:
+        return Unfit(f"masks would leave out something that `{claim.about}` may be", rules)
     wrong = {
         name: value / names.scales[name]
         for name, value in sorted(found.items())
@@ -116,7 +130,7 @@ def _stuck(names: Names, claim: Claim, found: Mapping[int, Fraction]) -> Unfit:
     shown = ", ".join(f"{name} = {value}" for name, value in named if name)
     after = f", for one after {shown}" if shown else ""
     reason = f"a trace can get stuck at `{claim.about}`{after}"
-    return Unfit(reason, rules_of(claim.given, *claim.shown), wrong)
+    return Unfit(reason, rules, wrong)
 
 
 def _numbers(values: Mapping[int, int] | Mapping[int, Exact]) -> dict[int, Fraction]:
@@ -129,7 +143,7 @@ def _numbers(values: Mapping[int, int] | Mapping[int, Exact]) -> dict[int, Fract
 def claims(projection: Projection) -> Iterator[Claim]:
     """What must be proven of a projection."""
     for name, raw, settled in projection.settlings:
-        yield Claim(name, raw, (settled,))
+        yield Claim(name, raw, (settled,), leaves=True)
         yield Claim(name, settled, (raw,))
     for decision in projection.decisions.values():
         if decision.kind == "field":
@@ -146,18 +160,18 @@ def _of_field(names: Names, decision: Decision) -> Iterator[Claim]:
     given = within(decision.before, tuple(atom for o in options for atom in o.meaning))
     yield Claim(decision.name, given, shown)
     if spec.digits not in variables(behind):
-        yield Claim(decision.name, behind, (decision.before,))
+        yield Claim(decision.name, behind, (decision.before,), leaves=True)
         return
     for exponent in range(spec.most - spec.least + 1):
         shown_so, _ = shown_by(names, spec, behind, 10**exponent)
-        yield Claim(decision.name, shown_so, (decision.before,))
+        yield Claim(decision.name, shown_so, (decision.before,), leaves=True)
 
 
 def _of_ways(decision: Decision) -> Iterator[Claim]:
     known = decision.known
     yield Claim(decision.name, within(decision.before, known), decision.ways)
     for way in decision.ways:
-        yield Claim(decision.name, within(way, known), (decision.before,))
+        yield Claim(decision.name, within(way, known), (decision.before,), leaves=True)
 
 
 def _plain(claim: Claim) -> bool:

@@ -76,7 +76,7 @@ def eliminate(space: Space, formula: Formula, name: int) -> Formula:
         reason = error
     if space.few(name, MOST_VALUES):
         return _one_by_one(space, formula, name, reason, keep=False)
-    factor = _factor(space, formula, name)
+    factor = None if name in space.quotients else factor_of(space, formula, name)
     if factor is None:
         raise reason
     try:
@@ -85,7 +85,7 @@ def eliminate(space: Space, formula: Formula, name: int) -> Formula:
         raise reason from None
 
 
-def _factor(space: Space, formula: Formula, name: int) -> int | None:
+def factor_of(space: Space, formula: Formula, name: int) -> int | None:
     """The variable of fewest values by which one is multiplied or divided."""
     moved = {name, *space.depending(name)}
     parts = [part for atom in atoms_of(formula) for part in atom.poly.parts]

@@ -345,7 +345,9 @@ class Lowerer:
                 reads.add(lists[fold.outer].count)
         again = any(f.list == many.lists[-1] and f.function != "prev" for f in inside)
         late = again or any(r >= first and r not in inner for r in reads)
-        own = any(lists[f.outer].count in inner or f.function == "prev" for f in inside)
+        before = (self.folds[fold] for fold in terms.folds(body))
+        own = any(f.function == "prev" and f.list == many.lists[-1] for f in before)
+        own = own or any(lists[f.outer].count in inner for f in inside)
         if late and (own or len(many.lists) > 1):
             raise refuse(
                 f"`{span.text}`, which reads a nested list or the item before together with "

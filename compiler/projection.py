@@ -352,6 +352,8 @@ class Projection:
             scalars.differing(self.names, spec, own, high)
         if prod(map(len, own)) > MOST_PIECES:
             raise Unfit("it leaves more pieces of a field than masks look at", rules_of(own))
+        if any(spec.register in self.names.space.deep((b,)) for b in after if b not in own):
+            raise Unfit("what it rounds can't be told from its field", rules_of(after))
         self.fields[where] = own
         if not own:
             return after

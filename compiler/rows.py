@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from rulec.compiler.terms import Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -124,7 +124,7 @@ class Rows:
         self._rows = rows
         self._keys: Keys | None = None
         self._hash: int | None = None
-        self._arrays: dict[object, NDArray[np.generic]] = {}
+        self._arrays: dict[tuple[int, str], NDArray[Any]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -162,13 +162,14 @@ class Rows:
         """The values of a column, in the order of the keys."""
         return [self._rows[key.decode()][number] for key in self.keys.order]
 
-    def array(self, name: object, values: Iterable[int]) -> NDArray[np.generic]:
-        """Whole numbers, one for each key in their order; made once, by a name."""
-        found = self._arrays.get(name)
+    def array(self, column: int, name: str, read: Callable[[Value], int]) -> NDArray[Any]:
+        """What is read of a column, in the order of the keys; made once, by a name."""
+        found = self._arrays.get((column, name))
         if found is None:
-            held = list(values)
+            held = [read(value) for value in self.column(column)]
             small = all(-(2**62) < value < 2**62 for value in held)
-            found = self._arrays[name] = np.array(held, np.int64 if small else object)
+            found = np.array(held, np.int64 if small else object)
+            self._arrays[column, name] = found
         return found
 
     def with_row(self, key: str, row: tuple[Value, ...]) -> Rows:

@@ -17,7 +17,13 @@ from rulec.compiler.conditions import (
     variables,
     within,
 )
-from rulec.compiler.eliminate import eliminate, spelled_out
+from rulec.compiler.eliminate import (
+    MOST_QUOTIENTS,
+    MOST_VALUES,
+    eliminate,
+    factor_of,
+    spelled_out,
+)
 from rulec.compiler.kinds import DIGITS
 from rulec.compiler.names import oversize
 from rulec.compiler.places import MOST_REGISTERS
@@ -53,11 +59,18 @@ def settled(names: Names, formula: Formula, register: int) -> Formula:
     """
     raw, space = formula, names.space
     try:
-        for part in space.depending(register):
-            if part in variables(formula):
-                formula = eliminate(space, formula, part)
+        for _ in range(MOST_QUOTIENTS):
+            part = next((p for p in space.depending(register) if p in variables(formula)), None)
+            if part is None:
+                break
+            formula = eliminate(space, formula, part)
+        else:
+            raise Unfit("it rounds too often", rules_of(formula))
     except Unfit as reason:
-        return spelled_out(space, raw, register, reason)
+        factor = None if space.few(register, MOST_VALUES) else factor_of(space, raw, register)
+        if factor is None:
+            return spelled_out(space, raw, register, reason)
+        return settled(names, spelled_out(space, raw, factor, reason), register)
     powers = [atom for atom in atoms_of(formula) if atom.poly.split(register) is None]
     if powers:
         squared = Unfit("a field is multiplied by itself", powers[0].rules)

@@ -38,6 +38,8 @@ class Space:
     bounds: dict[int, Range] = field(default_factory=dict)
     dense: set[int] = field(default_factory=set)
     quotients: dict[int, Quotient] = field(default_factory=dict)
+    left: int | None = None
+    """Atoms that may still be looked at; None is no limit."""
     _known: dict[tuple[Poly, Poly], int] = field(default_factory=dict)
     _fresh: int = FRESH
 
@@ -47,8 +49,8 @@ class Space:
             dict(self.bounds),
             set(self.dense),
             dict(self.quotients),
-            dict(self._known),
-            self._fresh,
+            _known=dict(self._known),
+            _fresh=self._fresh,
         )
 
     def fresh(self, bounds: Range) -> int:
@@ -150,6 +152,11 @@ class Space:
 
     def cell(self, cell: Iterable[Atom]) -> Cell | None:
         """The atoms that say something; None where they can't hold together."""
+        cell = tuple(cell)
+        if self.left is not None:
+            self.left -= len(cell)
+            if self.left < 0:
+                raise TooMany
         bounds: dict[Poly, Atom] = {}
         others: dict[Atom, Atom] = {}
         for atom in cell:
@@ -220,7 +227,8 @@ class Space:
     def replaced(self, formula: Formula, name: int, by: Poly) -> Formula:
         """The formula with a variable replaced, in the quotients too."""
         changes = {name: by}
-        for quotient in self.quotients.copy().values():
+        read = self.deep(formula) & self.quotients.keys()
+        for quotient in (self.quotients[part] for part in sorted(read)):
             if changes.keys() & (quotient.top.variables | quotient.bottom.variables):
                 top = quotient.top.replaced(changes)
                 bottom = quotient.bottom.replaced(changes)

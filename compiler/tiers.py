@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 PROVEN = "certified"
 
+MOST_WORK = 15_000
+"""Comparisons that are looked at in one projection, or in certifying it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tiered:
@@ -85,7 +88,7 @@ class _Admission:
 
     def _project(self, rules: frozenset[int], stepwise: bool = False) -> Projection | Unfit:
         projection = Projection(self.names.copied(), rules, stepwise)
-        made = _exact(projection.run)
+        made = _exact(projection, projection.run)
         if made is None:
             return projection
         again = self._project(rules, True) if projection.summed else made
@@ -135,17 +138,21 @@ class _Admission:
 def _certified(made: Projection | Unfit) -> Projection | Unfit:
     if isinstance(made, Unfit):
         return made
-    return _exact(lambda: certificates.certify(made)) or made
+    return _exact(made, lambda: certificates.certify(made)) or made
 
 
-def _exact(step: Callable[[], None]) -> Unfit | None:
-    """Why a step has no exact form, if it has none."""
+def _exact(projection: Projection, step: Callable[[], None]) -> Unfit | None:
+    """Why a step of a projection has no exact form, or takes too long, if that is so."""
+    space = projection.names.space
+    space.left = MOST_WORK
     try:
         step()
     except Unfit as reason:
         return reason
     except TooMany:
         return Unfit("it falls into too many cases")
+    finally:
+        space.left = None
     return None
 
 

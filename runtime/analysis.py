@@ -255,7 +255,9 @@ def _refuted(machine: Machine, plan: Plan, assigned: Assignment) -> Iterator[Dia
             found.setdefault(plan.sources[number].span, []).append(number)
     for span, rules in found.items():
         tier = assigned.tiered[rules[0]]
-        example = _stuck(machine, rules, tier.wrong) or ""
+        example = _stuck(machine, rules, tier.wrong)
+        if example is None:
+            continue
         yield Diagnostic(
             "R0518",
             f"`{plan.sources[rules[0]].name}` is tested, since masks would get stuck",

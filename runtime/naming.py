@@ -55,6 +55,12 @@ class _Ahead(NamedTuple):
     keys: Keys
     beside: frozenset[int] = frozenset()
 
+    @property
+    def all(self) -> Sequence[bytes]:
+        """The names that go on from what is written, barred ones too."""
+        low, high = self.keys.span(self.done)
+        return self.keys.order[low:high]
+
 
 class _Spread(NamedTuple):
     """The tokens of a posture that go as some keys do.
@@ -114,7 +120,7 @@ class Naming:
         within = spread.within
         if ahead.keys.open is not None and len(within):
             if not len(spread.low):
-                spread = _along(spelled, ahead, ahead.keys.whole.order)
+                spread = _along(spelled, ahead, ahead.all)
             sums = np.concatenate(([0], np.cumsum(ahead.keys.open)))
             within = spread.within[sums[spread.high] > sums[spread.low]]
         if ahead.fixed and len(within) and not lives(int(within[0])):
@@ -140,11 +146,11 @@ class Naming:
         if found is None:
             base = None if whole.before is None else whole.before()
             known = None if base is None else self._spreads.get((*place, base))
-            found = (
-                _along(spelled, ahead, whole.order)
-                if known is None
-                else _more(known, _along(spelled, ahead, (whole.added,)))
-            )
+            if known is None:
+                found = _along(spelled, ahead, ahead.all)
+            else:
+                added = (whole.added,) if whole.added.startswith(ahead.done) else ()
+                found = _more(known, _along(spelled, ahead, added))
             self._spreads[(*place, whole)] = found
             if len(self._spreads) > KEPT:
                 self._spreads.popitem(last=False)
@@ -200,8 +206,6 @@ def _along(spelled: _Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
     fixed, done = ahead.fixed, len(ahead.done)
     begun: set[bytes] = set()
     for key in keys:
-        if not key.startswith(ahead.done):
-            continue
         text = fixed + key[done:]
         for length in range(len(fixed) + 1, min(len(text), spelled.longest + 1)):
             begun.add(text[:length])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.conditions import FRESH, PRESENT, QUOTIENT, block_variables
 from rulec.compiler.terms import Gap
 
 if TYPE_CHECKING:
@@ -220,14 +220,15 @@ class Columns(Valued):
 
     def _read(self, name: int) -> Any:
         if name < PRESENT and name in self._columns:
-            place, read = self._columns[name], self._readers[name]
-            held = self._rows.column(place)
-            values = (0 if isinstance(value, Gap) else int(read(value)) for value in held)
-            return self._rows.array(("value", place), values)
+            read = self._readers[name]
+            return self._rows.array(
+                self._columns[name],
+                "value",
+                lambda held: 0 if isinstance(held, Gap) else int(read(held)),
+            )
         if PRESENT <= name < QUOTIENT and name - PRESENT in self._columns:
             place = self._columns[name - PRESENT]
-            there = (int(not isinstance(held, Gap)) for held in self._rows.column(place))
-            return self._rows.array(("there", place), there)
+            return self._rows.array(place, "there", lambda held: not isinstance(held, Gap))
         if name >= QUOTIENT:
             quotient = self._quotients[name - QUOTIENT]
             bottom = self.value(quotient.bottom)
@@ -245,6 +246,10 @@ class Columns(Valued):
 
     def holding(self, formula: Formula) -> NDArray[np.bool_]:
         """In which rows a formula holds."""
+        names = frozenset().union(*map(block_variables, formula))
+        register = next(iter(self._columns.keys() & names), -1)
+        if names.isdisjoint(range(PRESENT, FRESH)) and len(self._columns.keys() & names) == 1:
+            return self._by_spans(formula, register)
         found = np.ones(len(self._rows), bool)
         for block in formula:
             some = np.zeros(len(self._rows), bool)
@@ -254,6 +259,23 @@ class Columns(Valued):
                     every &= np.asarray(_is(atom, self.value(atom.poly)), bool)
                 some |= every
             found &= some
+        return found
+
+    def _by_spans(self, formula: Formula, register: int) -> NDArray[np.bool_]:
+        """The same where it is about the values of one column, by what it leaves of them."""
+        held = self[register]
+        found = np.zeros(len(self._rows), bool)
+        for span in self.spans(formula, register, 1):
+            inside = np.ones(len(self._rows), bool)
+            if span.low is not None:
+                inside &= held >= int(span.low)
+            if span.high is not None:
+                inside &= held <= int(span.high)
+            if span.step > 1:
+                inside &= held % span.step == span.offset
+            for value in span.excluded:
+                inside &= held != value
+            found |= inside
         return found
 
 
