@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rulec.compiler.conditions import FRESH, PRESENT, QUOTIENT, block_variables
+from rulec.compiler.conditions import PRESENT, QUOTIENT, block_variables
 from rulec.compiler.terms import Gap
 
 if TYPE_CHECKING:
@@ -247,9 +247,9 @@ class Columns(Valued):
     def holding(self, formula: Formula) -> NDArray[np.bool_]:
         """In which rows a formula holds."""
         names = frozenset().union(*map(block_variables, formula))
-        register = next(iter(self._columns.keys() & names), -1)
-        if names.isdisjoint(range(PRESENT, FRESH)) and len(self._columns.keys() & names) == 1:
-            return self._by_spans(formula, register)
+        about = self._columns.keys() & names
+        if len(about) == 1 and max(names) < PRESENT:
+            return self._by_spans(formula, *about)
         found = np.ones(len(self._rows), bool)
         for block in formula:
             some = np.zeros(len(self._rows), bool)
