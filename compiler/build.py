@@ -147,7 +147,7 @@ class Builder:
                 sources = [instance.members[given[c.name]] for c in table.table.columns]
                 registers = tuple(s.register for s in sources if isinstance(s, Scalar))
                 found.append(Define(place.field, registers))
-        return tuple(found)
+        return (*found, *self.layout.links.get(instance.first, ()))
 
     def _opened(self, instance: Instance, then: Entry) -> Entry:
         resets = self.plan.resets(instance)

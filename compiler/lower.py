@@ -265,6 +265,8 @@ class Lowerer:
                 return terms.Extreme(term.function == "max", inner)
             case "present":
                 return self._present(arguments[0], this, scope)
+            case "acyclic" | "rooted" | "reaches" | "depth" | "degree":
+                return self._linked(term, this, scope)
             case "defined":
                 return self._defined(arguments[0], this, scope)
             case "sorted":
@@ -312,6 +314,28 @@ class Lowerer:
                 if isinstance(place, Scalar):
                     return terms.Present(place.register)
         raise refuse(f"`present({term.span.text})`", term.span)
+
+    def _linked(self, term: checked.Call, this: Instance, scope: Scope) -> Term:
+        graph, *names = term.arguments
+        name = graph.value if isinstance(graph, checked.Text) else ""
+        spec = self._layout.ruleset.graphs[name]
+        return terms.Linked(
+            term.function,  # type: ignore[arg-type]
+            self._layout.graphs[name],
+            tuple(self._term(part, this, scope) for part in names),
+            tuple(self._layout.lists[n].phase for n in _lists_of(this, spec.shape)),
+        )
+
+    def gathered(self, place: Place) -> int:
+        """The register of a name, or of all names of a list."""
+        match place:
+            case Scalar(_, register):
+                return register
+            case Listed(number, Scalar(_, register)):
+                fold = self._folded("each", Many((number,), place.item), terms.Read(register))
+                return self.folds[fold.fold].register if isinstance(fold, terms.Folded) else -1
+            case _:
+                return -1
 
     def _defined(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
         held = self._held(term, this, scope)
@@ -385,3 +409,26 @@ class Lowerer:
             )
             known = self._known[key] = len(self.folds) - 1
         return terms.Folded(known)
+
+
+def _lists_of(place: Place, shape: str) -> list[int]:
+    """The outermost lists of an instance in which a shape stands."""
+    match place:
+        case Instance():
+            inner = (*place.members.values(), *place.unnamed.values())
+            return [number for part in inner for number in _lists_of(part, shape)]
+        case Listed(number, item) if _has(item, shape):
+            return [number]
+        case _:
+            return []
+
+
+def _has(place: Place, shape: str) -> bool:
+    match place:
+        case Instance():
+            inner = (*place.members.values(), *place.unnamed.values())
+            return place.shape.name == shape or any(_has(part, shape) for part in inner)
+        case Listed(_, item):
+            return _has(item, shape)
+        case _:
+            return False

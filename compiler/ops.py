@@ -183,6 +183,15 @@ class Define:
     attributes: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The name in a register enters a graph, with all those in other registers."""
+
+    graph: int
+    name: int
+    targets: int
+
+
 Breach: TypeAlias = Literal["", "number", "operand"]
 """How a number that had ended goes on: with a digit, or as an operand."""
 
@@ -281,6 +290,7 @@ Op: TypeAlias = (
     | TakeName
     | EndName
     | Define
+    | Link
     | StepExpr
     | EndExpr
     | Letter

@@ -26,6 +26,7 @@ from rulec.dsl import checked
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rulec.compiler.ops import Link
     from rulec.compiler.tables import Keyed
     from rulec.dsl.diagnostics import Diagnostic
 
@@ -106,6 +107,9 @@ class Layout:
     lists: list[machine.List] = field(default_factory=list)
     parameters: dict[str, machine.Parameter] = field(default_factory=dict)
     tables: dict[str, Keyed] = field(default_factory=dict)
+    graphs: dict[str, int] = field(default_factory=dict)
+    links: dict[int, list[Link]] = field(default_factory=dict)
+    """What enters graphs when an instance closes, by the instance's first register."""
     instances: list[Instance] = field(default_factory=list)
     problems: list[Diagnostic] = field(default_factory=list)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
+from rulec.compiler.ops import Link
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
 from rulec.compiler.support import slots, unenforced
 from rulec.compiler.tables import tables_of
@@ -82,9 +83,15 @@ class Plan:
                 number
                 for fold in deep_folds(rule.term, self.folds)
                 for number in (self.folds[fold].list, self.folds[fold].outer)
-            )
+            ).union(self._awaited(rule.term))
             for rule in self.rules
         )
+
+    def _awaited(self, term: Term) -> frozenset[int]:
+        """The lists that must be closed before a graph is known."""
+        until = {phase for asked in terms.linked(term) for phase in asked.until}
+        lists = enumerate(self.layout.lists)
+        return frozenset(number for number, list_ in lists if list_.phase in until)
 
     def closed_by(self, repeat: checked.Repeat, into: Instance) -> tuple[int, ...]:
         """The lists that are over when a repeat is: those of a shape's outermost repeats."""
@@ -111,6 +118,7 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     for param in ruleset.params.values():
         layout.parameter(param)
     layout.tables = tables_of(ruleset, layout.register, layout.problems)
+    layout.graphs = {name: layout.register(()) for name in ruleset.graphs}
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
     lowerer = Lowerer(layout)
     problems = [*unenforced(ruleset), *layout.problems]
@@ -138,10 +146,23 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
                 )
             )
         instance.rules = tuple(range(before, len(rules)))
+    _link(layout, lowerer)
     plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
     plan.problems = tuple(dict.fromkeys(problems))
     _connect(plan)
     return plan
+
+
+def _link(layout: Layout, lowerer: Lowerer) -> None:
+    """What enters graphs: a node of each instance of their shapes."""
+    for name, graph in layout.ruleset.graphs.items():
+        for instance in layout.instances:
+            if instance.shape.name == graph.shape:
+                node = instance.members[graph.node]
+                targets = lowerer.gathered(instance.members[graph.edges])
+                if isinstance(node, Scalar):
+                    made = Link(layout.graphs[name], node.register, targets)
+                    layout.links.setdefault(instance.first, []).append(made)
 
 
 def _connect(plan: Plan) -> None:

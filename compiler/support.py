@@ -21,9 +21,13 @@ def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
     for shape in ruleset.shapes.values():
         if isinstance(shape, checked.Shape):
             yield from _watched(ruleset, shape.name, shape.body)
+            yield from _names(shape)
     yield from _watched(ruleset, "", ruleset.trace)
     for watch in ruleset.watches:
         yield from _cuts(watch.shape.body, repeated=False)
+        for slot in slots(watch.shape.body):
+            if isinstance(slot.type, checked.RefType | checked.DefType):
+                yield unsupported("a name in a watch", slot.span)
 
 
 def _watched(
@@ -37,6 +41,16 @@ def _watched(
         seen = any(w.within in (None, (shape, slot.name)) for w in ruleset.watches)
         if limited and seen:
             yield unsupported("a watch over prose with a limit or `without`", slot.span)
+
+
+def _names(shape: checked.Shape) -> Iterator[Diagnostic]:
+    """References to what comes later, and lists of new names."""
+    for slot in slots(shape.body):
+        if isinstance(slot.type, checked.RefType) and slot.type.forward:
+            yield unsupported(f"`{slot.span.text}`, a name that comes later,", slot.span)
+        listed = slot.name in shape.fields and shape.fields[slot.name].cardinality == "list"
+        if isinstance(slot.type, checked.DefType) and (listed or slot.name is None):
+            yield unsupported("a new name without a field of its own", slot.span)
 
 
 def _cuts(element: checked.Element, *, repeated: bool) -> Iterator[Diagnostic]:

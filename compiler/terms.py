@@ -32,7 +32,7 @@ class Gap(Enum):
 Exact: TypeAlias = Fraction | str | bool
 Value: TypeAlias = Exact | Gap
 Fold: TypeAlias = Literal[
-    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "all", "any"
+    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "all", "any", "each"
 ]
 
 
@@ -155,6 +155,19 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """What a graph says of some names: its truth, or a number.
+
+    It is known when the lists with these registers for their phases are closed.
+    """
+
+    function: Literal["acyclic", "rooted", "reaches", "depth", "degree"]
+    graph: int
+    names: tuple[Term, ...]
+    until: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Negated:
     """`not term`."""
 
@@ -199,6 +212,7 @@ Term: TypeAlias = (
     | Near
     | Lookup
     | Listed
+    | Linked
     | Negated
     | Every
     | Some
@@ -215,6 +229,8 @@ def parts(term: Term) -> tuple[Term, ...]:
             return (inner,)
         case Binary(_, left, right) | Relate(_, left, right) | Near(left, right):
             return (left, right)
+        case Linked(_, _, names):
+            return names
         case Lookup(_, key) | Listed(_, key):
             return (key,)
         case Extreme(_, terms) | Every(terms) | Some(terms):
@@ -236,6 +252,8 @@ def rebuilt(term: Term, inner: Sequence[Term]) -> Term:
             return Either(inner[0], inner[1], inner[2])
         case Minus() | Rounded() | Absolute() | Negated():
             return replace(term, term=inner[0])
+        case Linked():
+            return replace(term, names=tuple(inner))
         case Lookup() | Listed():
             return replace(term, key=inner[0])
         case Binary() | Relate() | Near():
@@ -249,9 +267,17 @@ def registers(term: Term) -> frozenset[int]:
     match term:
         case Read(register) | Present(register) | Lookup(register) | Listed(register):
             own = frozenset({register})
+        case Linked(_, graph, _, until):
+            own = frozenset({graph, *until})
         case _:
             own = frozenset()
     return own.union(*(registers(part) for part in parts(term)))
+
+
+def linked(term: Term) -> tuple[Linked, ...]:
+    """What a term asks of graphs."""
+    own = (term,) if isinstance(term, Linked) else ()
+    return (*own, *(found for part in parts(term) for found in linked(part)))
 
 
 def folds(term: Term) -> frozenset[int]:
@@ -271,5 +297,6 @@ START: dict[Fold, Exact | Gap | int | tuple[Exact, ...]] = {
     "distinct": (),
     "all": True,
     "any": False,
+    "each": (),
 }
 """What a list is folded from."""

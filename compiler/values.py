@@ -93,7 +93,7 @@ class Values(ABC):
             case terms.Either(test, yes, no):
                 return self._branches(test, yes, no)
             case _:
-                raise self._unfit("its condition has no form that masks can keep")
+                raise self._unfit(formless(term))
 
     def _read(self, register: int, there: int) -> Cases:
         held = self._names.value(register)
@@ -318,6 +318,17 @@ def scale_of(cases: Iterable[Case]) -> int | None:
 def scaled(case: Case, scale: int) -> Poly:
     """A value in units of a scale in which it is whole."""
     return case.top.times(scale // (case.bottom.constant or 1))
+
+
+def formless(term: Term) -> str:
+    """Why a term is no form that masks can keep."""
+    match term:
+        case terms.Linked():
+            return "it asks what a graph looks like"
+        case terms.Lookup() | terms.Listed():
+            return "it looks a row up"
+        case _:
+            return "its condition has no form that masks can keep"
 
 
 def _exact(value: Fraction) -> Case:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _HARMLESS = (
     m.Define,
+    m.Link,
     m.Reset,
     m.Count,
     m.Absent,

@@ -366,5 +366,7 @@ def _gathered(function: str, held: Any, value: Value) -> Any:
             return held and value
         case "any":
             return held or value
+        case "each":
+            return (*held, value)
         case _:
             return held if held is False else value not in held and (*held, value)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rulec.compiler import ops as m
+from rulec.compiler.links import NOTHING as UNLINKED
 from rulec.compiler.regions import Region, contains
 from rulec.compiler.rows import NOTHING
 from rulec.compiler.terms import Gap
@@ -135,6 +136,7 @@ class Programs:
             m.TakeName: _take_name,
             m.EndName: self._end_name,
             m.Define: self._define,
+            m.Link: _link,
             m.StepExpr: _step_expr,
             m.EndExpr: self._end_expr,
             m.Letter: _letter,
@@ -408,6 +410,17 @@ def _take(frame: Frame, op: m.Take) -> bool:
         return True
     alike = sum(1 for other in frame.lex.taken if other.startswith(text))
     return alike < op.room
+
+
+def _link(frame: Frame, op: m.Link) -> bool:
+    """A name enters a graph; one that was left out doesn't."""
+    name, held = frame.regs[op.name], frame.regs[op.targets]
+    if not isinstance(name, Gap):
+        targets = held if isinstance(held, tuple) else (held,)
+        links = frame.regs[op.graph] or UNLINKED
+        known = (target for target in targets if isinstance(target, str))
+        frame.regs[op.graph] = links.with_node(name, known)
+    return True
 
 
 def _take_name(frame: Frame, op: m.TakeName) -> bool:

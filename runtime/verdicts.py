@@ -136,6 +136,10 @@ def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
     """A value that is none of its field's type."""
     field = machine.fields[mark.label]
     name = field.name or field.shape
+    if field.kind in ("ref", "def"):
+        table = machine.tables[field.table].name
+        expected = f"a name that `{table}` has" if field.kind == "ref" else f"new in `{table}`"
+        return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
     allowed = tuple(
         runs(field.domain, digits + field.shift)
         for digits in range(field.least, field.most + 1)
