@@ -11,6 +11,7 @@ from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
+from rulec.compiler.rows import NOTHING
 from rulec.compiler.steering import conjuncts
 from rulec.compiler.terms import START, Gap, Term, Value
 from rulec.runtime.guards import Guards, value_of
@@ -19,12 +20,16 @@ from rulec.runtime.numerals import Allowed, meet, runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rulec.compiler.machine import Field, Folding, Machine
+    from rulec.compiler.machine import Field, Folding, Machine, Rule
     from rulec.compiler.regions import Region
+    from rulec.compiler.rows import Keys, Rows
 
 
 PICKED = ("min", "max", "first", "last", "prev")
 """Folds that have no value where their list has no item."""
+
+MOST_TRIED = 64
+"""Names of which each is tried with the rules that are tested later."""
 
 MOST_STARTS = 256
 """Sets of parameters whose first allowed sets are kept."""
@@ -95,6 +100,37 @@ class Rules:
                     found |= {list_.count, list_.phase}
             found |= {f.digits for f in machine.fields if number in f.rules}
         return tuple(sorted(found))
+
+    def names(self, field: Field, regs: Sequence[Any], guard: int) -> Keys:
+        """The names that a reference may be: with them all rules of masks can still be kept.
+
+        Rules that are tested bar names too, unless that would bar all of them.
+        """
+        keys = self.guards.keys(guard, field, regs)
+        tested = [
+            rule
+            for rule in (self.machine.rules[number] for number in field.rules)
+            if rule.tier == "commit"
+        ]
+        if not tested or len(keys) > MOST_TRIED:
+            return keys
+        rows = regs[self.machine.tables[field.table].register] or NOTHING
+        for rule in tested:
+            barred = [k for k in keys if not self._may_be(field, rows, regs, k, rule)]
+            if len(barred) < len(keys):
+                keys = keys.without(barred)
+        return keys
+
+    def _may_be(
+        self, field: Field, rows: Rows, regs: Sequence[Any], key: bytes, rule: Rule
+    ) -> bool:
+        """Whether a rule doesn't break with a name."""
+        trial = [regs[register] for register in range(len(regs))]
+        trial[field.register] = key.decode()
+        row = rows.row(key.decode()) or ()
+        for number, value in zip(field.columns, row, strict=True):
+            trial[self.machine.fields[number].register] = value
+        return self.value(trial, rule.term) not in (False, Gap.UNDEFINED, Gap.COMPLEX)
 
     def beside(self, field: Field) -> tuple[int, ...]:
         """The rules that can bear on a field."""

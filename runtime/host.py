@@ -297,7 +297,7 @@ class Host:
         field = self.pack.machine.fields[begin.field]
         regs = thread.regs
         held = regs.opened() if isinstance(regs, Seen) else regs
-        return self.engine.rules.guards.keys(begin.guard, field, held)
+        return self.engine.rules.names(field, held, begin.guard)
 
     # --- tokens ---
 

@@ -245,7 +245,7 @@ class Programs:
         known: Keys | None = None
         if guarded:
             held = frame.regs[self.machine.tables[field.table].register] or NOTHING
-            known = held.keys if new else self.rules.guards.keys(op.guard, field, frame.regs)
+            known = held.keys if new else self.rules.names(field, frame.regs, op.guard)
         frame.lex = Name(op.field, frame.at, b"", known, new)
         return new or known is None or len(known) > 0
 
