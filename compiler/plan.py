@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
+from rulec.compiler.quantities import apart, units_in
 from rulec.compiler.support import slots, unenforced
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rulec.compiler.terms import Term
     from rulec.dsl.diagnostics import Diagnostic
@@ -99,11 +100,12 @@ class Plan:
 
 def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     """Lay out a ruleset and lower its rules."""
+    ruleset, quantities = apart(ruleset)
     layout = Layout(ruleset)
     for param in ruleset.params.values():
         layout.parameter(param)
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
-    lowerer = Lowerer(layout)
+    lowerer = Lowerer(layout, quantities)
     problems = [*unenforced(ruleset), *layout.problems]
     rules: list[machine.Rule] = []
     sources: list[checked.Rule] = []
@@ -131,19 +133,23 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
         instance.rules = tuple(range(before, len(rules)))
     plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
     plan.problems = tuple(dict.fromkeys(problems))
-    _connect(plan)
+    _connect(plan, units_in(layout.instances, quantities))
     return plan
 
 
-def _connect(plan: Plan) -> None:
-    """Tell fields of their rules, rules of their fields, and lists of their folds."""
+def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
+    """Tell fields of their rules, rules of their fields, and lists of their folds.
+
+    `numbers` are the fields of the numbers of quantities, by the fields of their units.
+    """
     plan.fields = tuple(
         replace(
             field_,
             rules=plan.rules_reading((field_.register, field_.digits)),
             keep=bool(plan.rules_reading((field_.register,))),
+            counts=numbers.get(number, -1),
         )
-        for field_ in plan.layout.fields
+        for number, field_ in enumerate(plan.layout.fields)
     )
     plan.rules = tuple(
         replace(
