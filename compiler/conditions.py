@@ -28,7 +28,7 @@ QUOTIENT = 1 << 21
 FRESH = 1 << 40
 """Variables from here on stand for nothing that is written; no guard has them."""
 
-MOST_CELLS = 24
+MOST_CELLS = 64
 """Cells that a block may have while variables are eliminated."""
 
 Sign: TypeAlias = Literal["ge", "gt", "eq", "ne", "div"]

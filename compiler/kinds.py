@@ -82,7 +82,8 @@ def domain_of(type_: checked.ScalarType) -> Region:
             return regions.intersect(
                 regions.grid(step, low, high), regions.grid(step, -widest, widest)
             )
-        case checked.NumberType():
+        case checked.NumberType(below):
+            limit = limit if below is None else below - Fraction(1, 10**6)
             return regions.grid(Fraction(1, 10**6), -limit, limit)
         case checked.PercentType():
             return regions.grid(Fraction(1, 10**8), -limit / 100, limit / 100)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from rulec.compiler import machine, terms
 from rulec.compiler.kinds import unsupported
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
+from rulec.compiler.quantities import quantity_at
 from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from rulec.compiler.quantities import What
     from rulec.compiler.tables import Keyed
     from rulec.dsl.diagnostics import Diagnostic
     from rulec.dsl.source import Span
@@ -64,10 +66,14 @@ Scope: TypeAlias = dict[str, Held]
 
 
 class Lowerer:
-    """Lowers the rules of one ruleset; folds are shared between equal ones."""
+    """Lowers the rules of one ruleset; folds are shared between equal ones.
 
-    def __init__(self, layout: Layout) -> None:
+    `quantities` are the shapes that stand for quantities.
+    """
+
+    def __init__(self, layout: Layout, quantities: Mapping[str, checked.QuantityType]) -> None:
         self._layout = layout
+        self._quantities = quantities
         self.folds: list[machine.Folding] = []
         self._known: dict[tuple[Fold, int, int, Term], int] = {}
 
@@ -94,13 +100,14 @@ class Lowerer:
                 return self._applied(term, this, scope)
             case checked.Index() | checked.InList():
                 return self._lookup(term, this, scope)
+            case checked.Compare("~=", left, right):
+                place = self._held(left, this, scope) if _is_path(left) else None
+                return self._near(term, place, recur(right))
             case _:
                 return self._condition(term, recur)
 
     def _condition(self, term: checked.Term, recur: Callable[[checked.Term], Term]) -> Term:
         match term:
-            case checked.Compare("~=", left, right):
-                return self._near(term, recur(left), recur(right))
             case checked.Compare(relation, left, right):
                 return terms.Relate(relation, recur(left), recur(right))
             case checked.Within(inner, low, high):
@@ -133,31 +140,44 @@ class Lowerer:
             raise refuse(f"the input `{name}`", span)
         return terms.Read(held.register)
 
-    def _near(self, term: checked.Compare, left: Term, right: Term) -> Term:
-        if not isinstance(left, terms.Read):
-            raise refuse(f"`~=` with `{term.left.span.text}` on its left", term.span)
+    def _near(self, term: checked.Compare, left: Held | None, right: Term) -> Term:
+        """`~=` goes by the digits that are shown, in the unit that is written."""
+        quantity = quantity_at(left, self._quantities)
+        register = left.register if isinstance(left, Scalar) else -1
+        if quantity is not None:
+            register, right = quantity.number, quantity.shown(right)
         for field in self._layout.fields:
-            if field.register == left.register:
-                return terms.Near(left, right, field.digits, field.least + field.shift)
+            if field.register == register:
+                read = terms.Read(register)
+                return terms.Near(read, right, field.digits, field.least + field.shift)
         raise refuse(f"`~=` with `{term.left.span.text}` on its left", term.span)
 
     # --- places ---
 
-    def _read(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+    def _read(
+        self, term: checked.Term, this: Instance, scope: Scope, what: What = "value"
+    ) -> Term:
         match term:
             case checked.Member(checked.Index(table, key), name):
                 return self._looked_up(table, self._term(key, this, scope), name, term.span)
             case checked.Member(checked.Previous(of), name):
-                return self._previous(term, self._held(of, this, scope), name)
+                return self._previous(term, self._held(of, this, scope), name, what)
             case checked.Member(checked.Call(("first" | "last") as function, (source,)), name):
                 many = self._many(source, this, scope)
                 inner = self._member(many, name, term.span)
                 if isinstance(inner, Many):
-                    return self._folded(function, inner, self._item(inner, term.span))
-        held = self._held(term, this, scope)
+                    return self._folded(function, inner, self._item(inner, term.span, what))
+        found = self._value_at(self._held(term, this, scope), what)
+        if found is None:
+            raise refuse(f"`{term.span.text}` as a value", term.span)
+        return found
+
+    def _value_at(self, held: Held | Place | None, what: What) -> Term | None:
+        """What is read of a place; None where it holds no single value."""
         if isinstance(held, Scalar | Nowhere):
             return terms.Read(held.register)
-        raise refuse(f"`{term.span.text}` as a value", term.span)
+        quantity = quantity_at(held, self._quantities)
+        return None if quantity is None else quantity.read(what)
 
     def _table(self, name: str, span: Span) -> machine.Table:
         keyed: Keyed | None = self._layout.tables.get(name)
@@ -172,14 +192,14 @@ class Lowerer:
         names = [known.name for known in spec.columns]
         return terms.Lookup(spec.register, key, names.index(column))
 
-    def _previous(self, term: checked.Term, held: Held, name: str) -> Term:
+    def _previous(self, term: checked.Term, held: Held, name: str, what: What) -> Term:
         if not isinstance(held, Instance) or held.list is None:
             raise refuse(f"`{term.span.text}` outside of a list", term.span)
         inner = held.members.get(name)
-        if not isinstance(inner, Scalar):
+        found = None if isinstance(inner, Nowhere) else self._value_at(inner, what)
+        if found is None:
             raise refuse(f"`{term.span.text}`", term.span)
-        many = Many((held.list,), held)
-        return self._folded("prev", many, terms.Read(inner.register))
+        return self._folded("prev", Many((held.list,), held), found)
 
     def _held(self, term: checked.Term, this: Instance, scope: Scope) -> Held:
         match term:
@@ -242,10 +262,11 @@ class Lowerer:
             raise refuse(f"`{term.span.text}` as a list", term.span)
         return held
 
-    def _item(self, many: Many, span: Span) -> Term:
-        if not isinstance(many.item, Scalar | Nowhere):
+    def _item(self, many: Many, span: Span, what: What = "value") -> Term:
+        found = self._value_at(many.item, what)
+        if found is None:
             raise refuse(f"`{span.text}` as a list of values", span)
-        return terms.Read(many.item.register)
+        return found
 
     # --- functions ---
 
@@ -269,6 +290,8 @@ class Lowerer:
                 return self._linked(term, this, scope)
             case "defined":
                 return self._defined(arguments[0], this, scope)
+            case "unitof":
+                return self._read(arguments[0], this, scope, "unit")
             case "sorted":
                 return self._sorted(self._many(arguments[0], this, scope), term.span)
             case function if function in _FOLDS and len(arguments) == 1:
@@ -289,8 +312,11 @@ class Lowerer:
         """What makes an item count: a value that may be absent has to be there."""
         own = self._layout.lists[many.lists[-1]].count
         item = many.item
-        if isinstance(item, Scalar) and self._layout.may_lack(item.register, own):
-            return terms.Present(item.register)
+        quantity = quantity_at(item, self._quantities)
+        register = item.register if isinstance(item, Scalar) else -1
+        register = register if quantity is None else quantity.number
+        if register >= 0 and self._layout.may_lack(register, own):
+            return terms.Present(register)
         return terms.Const(True)
 
     def _rounded(self, term: checked.Call, this: Instance, scope: Scope) -> Term:
@@ -430,5 +456,14 @@ def _has(place: Place, shape: str) -> bool:
             return place.shape.name == shape or any(_has(part, shape) for part in inner)
         case Listed(_, item):
             return _has(item, shape)
+        case _:
+            return False
+
+
+def _is_path(term: checked.Term) -> bool:
+    """Whether a term names a field of the shape, or of a variable's item."""
+    match term:
+        case checked.Member(of):
+            return isinstance(of, checked.This | checked.Variable) or _is_path(of)
         case _:
             return False

@@ -90,7 +90,8 @@ class Field:
     `least` and `most` count fraction digits; `shift` is how many more digits the value has
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
     that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
-    has the columns of its row in the fields `columns`, which no text shows.
+    has the columns of its row in the fields `columns`, which no text shows. The unit of
+    a quantity has its number's field as `counts`.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Field:
     table: int = -1
     columns: tuple[int, ...] = ()
     longest: int = 0
+    counts: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from rulec.compiler import machine, terms
 from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
 from rulec.compiler.ops import Link
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
+from rulec.compiler.quantities import apart, units_in
 from rulec.compiler.support import slots, unenforced
 from rulec.compiler.tables import tables_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rulec.compiler.terms import Term
     from rulec.dsl.diagnostics import Diagnostic
@@ -114,13 +115,14 @@ class Plan:
 
 def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     """Lay out a ruleset and lower its rules."""
+    ruleset, quantities = apart(ruleset)
     layout = Layout(ruleset)
     for param in ruleset.params.values():
         layout.parameter(param)
     layout.tables = tables_of(ruleset, layout.register, layout.problems)
     layout.graphs = {name: layout.register(()) for name in ruleset.graphs}
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
-    lowerer = Lowerer(layout)
+    lowerer = Lowerer(layout, quantities)
     problems = [*unenforced(ruleset), *layout.problems]
     rules: list[machine.Rule] = []
     sources: list[checked.Rule] = []
@@ -149,7 +151,7 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     _link(layout, lowerer)
     plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
     plan.problems = tuple(dict.fromkeys(problems))
-    _connect(plan)
+    _connect(plan, units_in(layout.instances, quantities))
     return plan
 
 
@@ -165,8 +167,11 @@ def _link(layout: Layout, lowerer: Lowerer) -> None:
                     layout.links.setdefault(instance.first, []).append(made)
 
 
-def _connect(plan: Plan) -> None:
-    """Tell fields of their rules, rules of their fields, and lists of their folds."""
+def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
+    """Tell fields of their rules, rules of their fields, and lists of their folds.
+
+    `numbers` are the fields of the numbers of quantities, by the fields of their units.
+    """
     plan.fields = tuple(
         replace(
             field_,
@@ -178,8 +183,9 @@ def _connect(plan: Plan) -> None:
                 )
             ),
             keep=bool(plan.rules_reading((field_.register,))),
+            counts=numbers.get(number, -1),
         )
-        for field_ in plan.layout.fields
+        for number, field_ in enumerate(plan.layout.fields)
     )
     plan.rules = tuple(
         replace(

@@ -169,7 +169,7 @@ class Space:
             else:
                 known = others.get(made)
                 others[made] = made if known is None else known.of(made.rules)
-        if _opposed(bounds):
+        if _opposed(bounds) or _unequal(others):
             return None
         atoms = (*bounds.values(), *others.values())
         return tuple(sorted(atoms, key=_order))
@@ -276,6 +276,12 @@ def _opposed(bounds: dict[Poly, Atom]) -> bool:
         if other is not None and atom.poly.offset + other.poly.offset < 0:
             return True
     return False
+
+
+def _unequal(atoms: Iterable[Atom]) -> bool:
+    """Whether some equations give the same slope two values."""
+    equations = [atom.poly for atom in atoms if atom.sign == "eq"]
+    return len({_slope(poly) for poly in equations}) < len(equations)
 
 
 def _replaced_atom(atom: Atom, changes: dict[int, Poly]) -> Atom:

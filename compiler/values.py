@@ -269,11 +269,9 @@ class Values(ABC):
 
     def _limited(self, top: Poly, bottom: Poly) -> Case:
         """A value within the limit of exact numbers."""
-        below = bottom.constant
-        if below is not None:
-            common = gcd(below, top.content, top.offset) or 1
-            if common > 1:
-                top, bottom = top.over(common), number(below // common)
+        common = gcd(top.content, top.offset, bottom.content, bottom.offset)
+        if common > 1:
+            top, bottom = top.over(common), bottom.over(common)
         cell: Cell = ()
         for poly in (top, bottom):
             low, high = poly.range(self._space.bounds)

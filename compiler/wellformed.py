@@ -142,6 +142,7 @@ def _numbers(machine: Machine, what: str) -> Iterator[int]:
         yield from (n for fold in machine.folds for n in (fold.list, fold.outer))
     else:
         yield from (n for rule in machine.rules for n in rule.fields)
+        yield from (field.counts for field in machine.fields if field.counts != -1)
 
 
 def _folds(machine: Machine) -> Iterator[int]:

@@ -42,13 +42,19 @@ class Agreement:
 
     def pair(self, left: Checked, right: Checked, span: Span) -> tuple[Checked, Checked]:
         """Both terms, after a check that their values can be compared or exchanged."""
-        left, right = self._dated(left, right[1]), self._dated(right, left[1])
+        left, right = self._read(left, right[1]), self._read(right, left[1])
         if self._single(left) and self._single(right):
             self._agree(left, right, span)
         return left, right
 
-    def _dated(self, term: Checked, other: Kind) -> Checked:
+    def _read(self, term: Checked, other: Kind) -> Checked:
+        """A string beside a date or a quantity as what it shows."""
         value, kind = term
+        if isinstance(value, c.Text) and isinstance(other, Num) and other.powers:
+            found = self.constants.quantity(value.value, value.span)
+            if found is None:
+                return value, Unknown()
+            return c.Number(found[0], value.span), Num(found[1])
         if isinstance(value, c.Text) and isinstance(other, Day):
             number = self.constants.day_of(value.value, value.span)
             if number is None:

@@ -53,6 +53,7 @@ class _Check:
         self.scope.declare((*lent, *file.items))
         constants = Constants(self.scope, self.findings)
         units = Units(self.scope, self.findings)
+        constants.units = units
         types = Types(self.scope, constants, units, self.findings)
         self.model = Model(self.scope, constants, types, self.findings)
         constants.terms = Terms(self.model).check

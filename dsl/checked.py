@@ -46,7 +46,9 @@ class DecimalType:
 
 @dataclass(frozen=True, slots=True)
 class NumberType:
-    """`number`."""
+    """`number`; less than `below`, where that is no None."""
+
+    below: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,15 @@ class ExprType:
 
 @dataclass(frozen=True, slots=True)
 class QuantityType:
-    """`quantity(km/h)`: powers of named units, sorted by name."""
+    """`quantity(km/h, number)`: powers of named units, sorted by name.
+
+    `units` are those in which it can be written, each with what it is in base units; the one
+    that the type names is the first.
+    """
 
     powers: tuple[tuple[str, int], ...]
+    number: IntType | DecimalType | NumberType
+    units: tuple[tuple[str, Fraction], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from rulec.dsl.findings import Findings
+    from rulec.dsl.kinds import Powers
     from rulec.dsl.scope import Scope
     from rulec.dsl.source import Span
+    from rulec.dsl.units import Units
 
 Constant = tuple[c.Number | c.Text | c.Truth | None, Kind]
 
@@ -34,6 +36,7 @@ class Constants:
     scope: Scope
     findings: Findings
     terms: Callable[[s.Term], tuple[c.Term, Kind]] | None = None
+    units: Units | None = None
     annotated: Callable[[i.Const, Constant], Constant] | None = None
     known: dict[str, Constant] = field(default_factory=dict)
 
@@ -84,6 +87,14 @@ class Constants:
             hint = 'dates are written "YYYY-MM-DD"'
             self.findings.error("R0309", span, f'"{text}" is not a day', hint=hint)
         return number
+
+    def quantity(self, text: str, span: Span) -> tuple[Fraction, Powers] | None:
+        """The value and the dimension of a quantity literal."""
+        found = None if self.units is None else self.units.literal(text)
+        if found is None:
+            hint = 'a number, a space and declared units, as in "130 km/h"'
+            self.findings.error("R0318", span, f'"{text}" is no quantity', hint=hint)
+        return found
 
     def _not(self, span: Span, wanted: str, kind: Kind) -> None:
         if not isinstance(kind, Unknown):

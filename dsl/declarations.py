@@ -14,6 +14,7 @@ from rulec.dsl.cycles import Definition, definitions
 from rulec.dsl.diagnostics import Label
 from rulec.dsl.folding import day_number
 from rulec.dsl.kinds import Day, Unknown
+from rulec.dsl.quantities import of_type
 from rulec.dsl.samples import misfit
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Declarations:
         if isinstance(type_, c.DateType) and isinstance(value, c.Text):
             number = day_number(value.value)
             return None if number is None else c.Number(Fraction(number), value.span)
+        if isinstance(type_, c.QuantityType) and (found := of_type(type_, plain)) is not None:
+            return c.Number(found[1], value.span)
         return value
 
     def _param(self, name: str, item: i.Param) -> None:

@@ -211,7 +211,10 @@ class Functions:
         if not is_quantity and not isinstance(kind, Unknown):
             message = "`unitof` asks for a field that is a quantity"
             self.findings.error("R0304", value.span, message)
-        return self._made(term, arguments, Str())
+        type_ = None if found is None else found.type
+        words = type_.units if isinstance(type_, c.QuantityType) else ()
+        kind = Word(tuple(word for word, _ in words)) if words else Unknown()
+        return self._made(term, arguments, kind)
 
     def _numbers(self, term: s.Call, arguments: list[Checked]) -> Checked:
         value, kind = arguments[0]

@@ -11,6 +11,7 @@ from rulec.dsl import items as i
 from rulec.dsl import syntax as s
 from rulec.dsl.folding import day_number, shown_digits
 from rulec.dsl.matching import matches
+from rulec.dsl.quantities import of_type
 from rulec.dsl.source import Span
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ def misfit(type_: c.ScalarType, value: object) -> str:
             return _misfit_date(low, high, value)
         case c.BoolType() | c.TextType() | c.ProseType():
             return _misfit_plain(type_, value)
+        case c.QuantityType():
+            return _misfit_quantity(type_, value)
         case _:
             if not isinstance(value, Fraction):
                 return "this is not a number"
@@ -166,6 +169,14 @@ def _misfit_date(low: int | None, high: int | None, value: object) -> str:
     return ""
 
 
+def _misfit_quantity(type_: c.QuantityType, value: object) -> str:
+    found = of_type(type_, value)
+    if found is None:
+        shown = ", ".join(f"`{unit}`" for unit, _ in type_.units[:8])
+        return f"this is no string with a number, a space and one of {shown}"
+    return _misfit_number(type_.number, found[0])
+
+
 def _misfit_number(type_: c.ScalarType, value: Fraction) -> str:
     if isinstance(type_, c.IntType | c.DecimalType):
         digits = type_.most if isinstance(type_, c.DecimalType) else 0
@@ -173,6 +184,8 @@ def _misfit_number(type_: c.ScalarType, value: Fraction) -> str:
         if (low is not None and value < low) or (high is not None and value > high):
             return "this is outside of the bounds"
     elif isinstance(type_, c.NumberType):
+        if type_.below is not None and abs(value) >= type_.below:
+            return f"this is not below {type_.below}"
         digits = 6
     else:
         return ""

@@ -161,9 +161,10 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class QuantityType:
-    """`quantity(km/h)`."""
+    """`quantity(km/h)` or `quantity(km/h, number)`."""
 
     powers: tuple[Power, ...]
+    number: Type | None
     span: Span = field(compare=False)
 
 

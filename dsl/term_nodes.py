@@ -115,7 +115,7 @@ class TermNodes(Leaves):
         return tuple(s.Power(unit, sign) for unit, sign in zip(units, signs, strict=True))
 
     def _quantity_type(self, span: Span, children: Children) -> s.QuantityType:
-        return s.QuantityType(children[0], span)
+        return s.QuantityType(children[0], children[1], span)
 
     def _attribute(self, _span: Span, children: Children) -> Pair:
         return self.ident(children[0]), self.ident(children[1])

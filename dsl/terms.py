@@ -187,13 +187,13 @@ class Terms:
         if relation == "~=":
             self._rounded(left)
         elif relation not in {"==", "!="}:
+            literal = _literals(left[1], right[1])
             for value, kind in (left, right):
-                if not ordered(kind) and not isinstance(kind, ListOf | Table):
-                    dated = isinstance(value, c.Text) and Day() in (left[1], right[1])
-                    if not dated:
-                        message = f"`{relation}` orders numbers, and this is {describe(kind)}"
-                        self.model.findings.error("R0302", value.span, message)
-                        return c.Compare(_RELATIONS[relation], left[0], right[0], span)
+                known = ordered(kind) or (literal and isinstance(value, c.Text))
+                if not known and not isinstance(kind, ListOf | Table):
+                    message = f"`{relation}` orders numbers, and this is {describe(kind)}"
+                    self.model.findings.error("R0302", value.span, message)
+                    return c.Compare(_RELATIONS[relation], left[0], right[0], span)
         first, second = self.agreement.pair(left, right, span)
         return c.Compare(_RELATIONS[relation], first[0], second[0], span)
 
@@ -266,6 +266,11 @@ class Terms:
         value, otherwise = self.agreement.pair(value, otherwise, term.span)
         kind = otherwise[1] if isinstance(value[1], Unknown) else value[1]
         return c.Default(value[0], otherwise[0], term.span), kind
+
+
+def _literals(*kinds: Kind) -> bool:
+    """Whether a string beside values of these kinds is a date or a quantity."""
+    return any(kind == Day() or (isinstance(kind, Num) and kind.powers) for kind in kinds)
 
 
 _OPERATORS: dict[str, c.Arithmetic] = {

@@ -10,8 +10,10 @@ from rulec.dsl import items as i
 from rulec.dsl import syntax as s
 from rulec.dsl.diagnostics import Label
 from rulec.dsl.folding import shown_digits
+from rulec.dsl.quantities import PLAIN
 from rulec.dsl.regex import Regex, RegexError, parse_regex
 from rulec.dsl.source import Span
+from rulec.dsl.units import MOST_WAYS
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -254,7 +256,22 @@ class Types:
 
     def _quantity(self, type_: s.QuantityType) -> c.QuantityType | None:
         powers = self.units.powers(type_.powers)
-        return None if powers is None else c.QuantityType(powers)
+        number = PLAIN if type_.number is None else self.scalar(type_.number)
+        if powers is None or number is None:
+            return None
+        if not isinstance(number, c.IntType | c.DecimalType | c.NumberType):
+            message = "the number of a quantity cannot have this type"
+            hint = "it is an `int`, a `decimal` or a `number`"
+            place = type_.span if type_.number is None else type_.number.span
+            self.findings.error("R0313", place, message, hint=hint)
+            return None
+        units = self.units.ways(type_.powers)
+        if not units:
+            message = f"this quantity may be written in more than {MOST_WAYS} units"
+            hint = "give its unit a name, as in `unit kmh = 1 km/h`, and write `quantity(kmh)`"
+            self.findings.error("R0603", type_.span, message, hint=hint)
+            return None
+        return c.QuantityType(powers, number, units)
 
     def dimension(self, type_: c.Type | None) -> Powers:
         """The powers of base units of a quantity; none for other types."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 from typing import TYPE_CHECKING
 
 from rulec.dsl import checked as c
 from rulec.dsl import items as i
 from rulec.dsl.folding import LARGEST
 from rulec.dsl.kinds import Powers, multiply
+from rulec.dsl.quantities import measure, parted
 
 if TYPE_CHECKING:
     from rulec.dsl.findings import Findings
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from rulec.dsl.syntax import Power
 
 HIGHEST = 9
+MOST_WAYS = 64
+"""Units in which one quantity may be written."""
 
 
 @dataclass
@@ -80,6 +84,51 @@ class Units:
             self.findings.error("R0603", item.span, message)
             return Fraction(1)
         return factor
+
+    def ways(self, powers: tuple[Power, ...]) -> tuple[tuple[str, Fraction], ...]:
+        """The units in which a quantity may be written, with what they are in base units.
+
+        These are the measure with each of its units exchanged for any of the same dimension,
+        and the units that have the dimension of the whole. Empty if they are too many.
+        """
+        alike = [self._alike(((power.unit.text, 1),)) for power in powers]
+        if prod(map(len, alike)) > MOST_WAYS:
+            return ()
+        made = [("", Fraction(1))]
+        for place, (power, names) in enumerate(zip(powers, alike, strict=True)):
+            joint = "" if place == 0 else "*" if power.sign > 0 else "/"
+            made = [
+                (text + joint + name, factor * self.resolved(name)[0] ** power.sign)
+                for text, factor in made
+                for name in names
+            ]
+        whole = self._alike(tuple((power.unit.text, power.sign) for power in powers))
+        found = dict(made) | {name: self.resolved(name)[0] for name in whole}
+        large = any(max(f.numerator, f.denominator) > LARGEST for f in found.values())
+        return () if large or len(found) > MOST_WAYS else tuple(found.items())
+
+    def _alike(self, powers: Powers) -> list[str]:
+        """The units of the same dimension; a single one itself is the first."""
+        base = self.base(powers)
+        units = [name for name, item in self.scope.named.items() if isinstance(item, i.Unit)]
+        found = [name for name in units if self.base(((name, 1),)) == base]
+        return sorted(found, key=lambda name: (name, 1) not in powers)
+
+    def literal(self, text: str) -> tuple[Fraction, Powers] | None:
+        """The value of a quantity in base units, and its dimension; None where it is none."""
+        found = parted(text)
+        if found is None:
+            return None
+        value = found[0]
+        total: Powers = ()
+        for name, sign in measure(found[1]):
+            if not isinstance(self.scope.named.get(name), i.Unit):
+                return None
+            factor, base = self.resolved(name)
+            value *= factor**sign
+            total = multiply(total, base, sign)
+        large = max(abs(value.numerator), value.denominator) > LARGEST
+        return None if large else (value, total)
 
     def all(self) -> dict[str, c.Unit]:
         """Every unit of the ruleset, in base units."""

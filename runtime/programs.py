@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 
 class Word(NamedTuple):
-    """A word under way, and the words that are allowed (None: any)."""
+    """A word under way, and the words that are allowed (None: any).
+
+    `origin` is where the quantity begins whose unit it is, or the word itself.
+    """
 
     field: int
     start: int
     allowed: tuple[int, ...] | None = None
+    origin: int = -1
 
 
 class Written(NamedTuple):
@@ -230,7 +234,9 @@ class Programs:
                 words = None
                 if guarded and field.rules:
                     words = self.rules.words(field, frame.regs, op.guard)
-                frame.lex = Word(op.field, frame.at, words)
+                before = frame.lex
+                own = isinstance(before, Closed) and before.field == field.counts
+                frame.lex = Word(op.field, frame.at, words, before.start if own else frame.at)
                 return words is None or words != ()
             case "ref" | "def":
                 return self._begin_name(frame, op, field, guarded)
@@ -308,7 +314,10 @@ class Programs:
             return False
         field = self.machine.fields[op.field]
         frame.regs[field.register] = value_of(field, field.words[op.word])
-        return self._closed(frame, op.field)
+        origin = frame.lex.origin
+        self._closed(frame, op.field)
+        frame.lex = frame.lex._replace(start=origin)
+        return True
 
     def _end_text(self, frame: Frame, op: m.EndText) -> bool:
         field = self.machine.fields[op.field]

@@ -152,7 +152,10 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     """What the field that broke a rule should have held, as far as that can be said."""
     if not isinstance(mark.lex, Closed) or not mark.regs:
         return ""
-    field = machine.fields[mark.lex.field]
+    field, unit = machine.fields[mark.lex.field], ""
+    if field.counts >= 0:
+        unit = f" {mark.regs[field.register]}"
+        field = machine.fields[field.counts]
     if field.kind not in ("number", "date") or field.register not in _near(machine, mark):
         return ""
     regs = list(mark.regs)
@@ -160,11 +163,13 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     regs[field.register] = regs[field.digits] = Gap.UNKNOWN
     defined = _defined(rules, field, regs, mark.rule)
     if defined is not None:
-        return _shown(field, defined, shown)
+        return _shown(field, defined, shown) + unit
     allowed = rules.by_rules(field, regs, (mark.rule,))
     if allowed == rules.by_rules(field, regs, ()):
         return ""
-    return describe(field, allowed, shown - field.shift if isinstance(shown, int) else None)
+    preferred = shown - field.shift if isinstance(shown, int) else None
+    expected = describe(field, allowed, preferred)
+    return expected + unit if expected else ""
 
 
 def _defined(rules: Rules, field: Field, regs: Sequence[Any], number: int) -> Fraction | None:
