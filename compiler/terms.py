@@ -280,6 +280,11 @@ def linked(term: Term) -> tuple[Linked, ...]:
     return (*own, *(found for part in parts(term) for found in linked(part)))
 
 
+def asks_names(term: Term) -> bool:
+    """Whether a term asks about a table or a graph."""
+    return isinstance(term, Linked | Lookup | Listed) or any(map(asks_names, parts(term)))
+
+
 def folds(term: Term) -> frozenset[int]:
     """The folds that a term reads itself."""
     own = frozenset({term.fold}) if isinstance(term, Folded) else frozenset()

@@ -134,7 +134,9 @@ class Witnesses:
                 refused = True
         if search.unknown:
             return Undecided(search.unknown[0])
-        return NoTrace(complete and search.sure and not refused)
+        # What a table has is known with the request only.
+        tables = bool(self._plan.layout.tables)
+        return NoTrace(complete and search.sure and not refused and not tables)
 
     def _sources(self, rules: Iterable[int]) -> frozenset[int]:
         """All places of the rules."""

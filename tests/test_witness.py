@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from rulesets import SEEDS, author, random_walk, seeded
 
-from rulec.compiler import Machine, build
+from rulec.compiler import Machine, build, terms
 from rulec.compiler.matches import any_text, dfa_of, texts
 from rulec.compiler.plan import Plan, plan_ruleset
 from rulec.compiler.trees import Forest
-from rulec.compiler.witness import NoTrace, Trace, Witnesses
+from rulec.compiler.witness import NoTrace, Trace, Undecided, Witnesses
 from rulec.dsl import load_text
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
