@@ -84,7 +84,7 @@ class Flattener(Values):
                     )
                 ]
             case _:
-                raise self._unfit("its condition has no form that masks can keep")
+                raise self._formless(term)
 
     def _truth(self, fold: Folding) -> list[Outcome]:
         """`all` or `any` over a list: whether it held of the items so far is a variable."""

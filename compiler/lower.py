@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import machine, terms
+from rulec.compiler.opaque import calls
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, unsupported
 from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rulec.dsl.diagnostics import Diagnostic
     from rulec.dsl.source import Span
 
-_FOLDS: dict[str, Fold] = {
+FOLDS: dict[str, Fold] = {
     "sum": "sum",
     "count": "count",
     "min": "min",
@@ -27,6 +28,7 @@ _FOLDS: dict[str, Fold] = {
     "all": "all",
     "any": "any",
 }
+_BEFORE = ("prev", "earlier")
 _MODES = {"round": "half", "round_even": "even", "floor": "floor", "ceil": "ceil"}
 
 
@@ -57,7 +59,14 @@ class Many:
     item: Place
 
 
-Held: TypeAlias = Scalar | Instance | Nowhere | Many
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of a list of values, by the number of the `Each` that goes through it."""
+
+    number: int
+
+
+Held: TypeAlias = Scalar | Instance | Nowhere | Many | Item
 Scope: TypeAlias = dict[str, Held]
 
 
@@ -151,9 +160,15 @@ class Lowerer:
                 if isinstance(inner, Many):
                     return self._folded(function, inner, self._item(inner, term.span))
         held = self._held(term, this, scope)
-        if isinstance(held, Scalar | Nowhere):
+        if isinstance(held, Item):
+            return terms.Bound(held.number)
+        if isinstance(held, Nowhere) or (isinstance(held, Scalar) and not self._prose(held)):
             return terms.Read(held.register)
         raise refuse(f"`{term.span.text}` as a value", term.span)
+
+    def _prose(self, held: Scalar) -> bool:
+        """Whether a field is prose, whose text is not kept."""
+        return self._layout.fields[held.field].kind == "prose"
 
     def _previous(self, term: checked.Term, held: Held, name: str) -> Term:
         if not isinstance(held, Instance) or held.list is None:
@@ -196,9 +211,6 @@ class Lowerer:
                 return Many(lists, place) if lists else place
 
     def _many(self, term: checked.Term, this: Instance, scope: Scope) -> Many:
-        match term:
-            case checked.Call("earlier"):
-                raise refuse(f"`{term.span.text}`", term.span)
         held = self._held(term, this, scope)
         if not isinstance(held, Many):
             raise refuse(f"`{term.span.text}` as a list", term.span)
@@ -229,11 +241,11 @@ class Lowerer:
                 return self._present(arguments[0], this, scope)
             case "sorted":
                 return self._sorted(self._many(arguments[0], this, scope), term.span)
-            case function if function in _FOLDS and len(arguments) == 1:
+            case function if function in FOLDS and len(arguments) == 1:
                 many = self._many(arguments[0], this, scope)
                 if function == "count":
                     return self._folded("count", many, self._counted(many))
-                return self._folded(_FOLDS[function], many, self._item(many, term.span))
+                return self._folded(FOLDS[function], many, self._item(many, term.span))
             case _:
                 raise refuse(f"`{term.span.text}`", term.span)
 
@@ -265,7 +277,7 @@ class Lowerer:
 
     def _present(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
         held = self._held(term, this, scope)
-        if isinstance(held, Scalar | Nowhere):
+        if isinstance(held, Nowhere) or (isinstance(held, Scalar) and not self._prose(held)):
             return terms.Present(held.register)
         if isinstance(held, Instance):
             for place in held.members.values():
@@ -282,7 +294,7 @@ class Lowerer:
             raise refuse(f"`{term.source.span.text}` as a list", term.source.span)
         body = self._term(term.body, this, {**scope, term.variable: item})
         late = self._late(body, many, term.span)
-        return self._folded(_FOLDS[term.function], many, body, late=late)
+        return self._folded(FOLDS[term.function], many, body, late=late)
 
     def _late(self, body: Term, many: Many, span: Span) -> bool:
         """Whether the body reads what is not known yet when an item closes."""
@@ -295,13 +307,13 @@ class Lowerer:
             reads |= terms.registers(fold.body) - set(lists[fold.list].registers)
             if fold.list != many.lists[-1]:
                 reads.add(lists[fold.outer].count)
-        again = any(f.list == many.lists[-1] and f.function != "prev" for f in inside)
-        late = again or any(r >= first and r not in inner for r in reads)
-        own = any(lists[f.outer].count in inner or f.function == "prev" for f in inside)
+        again = any(f.list == many.lists[-1] and f.function not in _BEFORE for f in inside)
+        late = again or calls(body) or any(r >= first and r not in inner for r in reads)
+        own = any(lists[f.outer].count in inner or f.function in _BEFORE for f in inside)
         if late and (own or len(many.lists) > 1):
             raise refuse(
                 f"`{span.text}`, which reads a nested list or the item before together with "
-                "what is written behind its list,",
+                "what is known only behind its list,",
                 span,
             )
         return late

@@ -87,7 +87,7 @@ class Field:
 
     `least` and `most` count fraction digits; `shift` is how many more digits the value has
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
-    that narrow it.
+    that narrow it. With `operands` the numbers of an expression go into `digits`.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Field:
     words: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
     keep: bool = True
+    operands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

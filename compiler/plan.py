@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rulec.compiler import machine, terms
-from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
+from rulec.compiler import machine, opaque, terms
+from rulec.compiler.lower import NotEnforced, deep_folds
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
+from rulec.compiler.sources import SourceLowerer
 from rulec.compiler.support import slots, unenforced
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rulec.compiler.terms import Term
     from rulec.dsl.diagnostics import Diagnostic
@@ -100,10 +101,10 @@ class Plan:
 def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     """Lay out a ruleset and lower its rules."""
     layout = Layout(ruleset)
-    for param in ruleset.params.values():
+    for param in (*ruleset.params.values(), *_inputs(ruleset)):
         layout.parameter(param)
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
-    lowerer = Lowerer(layout)
+    lowerer = SourceLowerer(layout)
     problems = [*unenforced(ruleset), *layout.problems]
     rules: list[machine.Rule] = []
     sources: list[checked.Rule] = []
@@ -135,13 +136,23 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     return plan
 
 
+def _inputs(ruleset: checked.Ruleset) -> Iterator[checked.Param]:
+    """The single values among the inputs: parameters that every request brings."""
+    for name, given in ruleset.inputs.items():
+        if given.type is not None:
+            yield checked.Param(name, given.type, None, given.span)
+
+
 def _connect(plan: Plan) -> None:
     """Tell fields of their rules, rules of their fields, and lists of their folds."""
+    said = (*(rule.term for rule in plan.rules), *(fold.body for fold in plan.folds))
+    asked = frozenset().union(*map(opaque.operands, said))
     plan.fields = tuple(
         replace(
             field_,
             rules=plan.rules_reading((field_.register, field_.digits)),
             keep=bool(plan.rules_reading((field_.register,))),
+            operands=field_.digits in asked,
         )
         for field_ in plan.layout.fields
     )

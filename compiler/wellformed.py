@@ -122,6 +122,8 @@ def _registers(machine: Machine) -> Iterator[int]:
         yield from terms.registers(term)
         if isinstance(term, terms.Near):
             yield term.digits
+        elif isinstance(term, terms.Operands):
+            yield term.register
 
 
 def _terms(machine: Machine) -> Iterator[Term]:

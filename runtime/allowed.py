@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from rulec.compiler import regions, terms
-from rulec.compiler.evaluate import Evaluator
+from rulec.compiler.evaluate import Ask, Evaluator, later
+from rulec.compiler.gathering import finished, gathered
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
@@ -125,7 +125,7 @@ class Rules:
 
     # --- values ---
 
-    def fetch(self, regs: Sequence[Any], number: int) -> Value:
+    def fetch(self, regs: Sequence[Any], number: int, ask: Ask = later) -> Value:
         """The value of a fold; `UNKNOWN` while items may still change it."""
         fold = self.machine.folds[number]
         held: Any = regs[fold.register]
@@ -134,11 +134,11 @@ class Rules:
             settled = closed or fold.function == "prev" or held is not Gap.ABSENT
             return held if settled else Gap.UNKNOWN
         if fold.late:
-            return self._late(regs, fold, held) if closed else Gap.UNKNOWN
+            return self._late(regs, fold, held, ask) if closed else Gap.UNKNOWN
         if self._settled(regs, fold, held):
             return fold.function == "any"
         match fold.function:
-            case "prev" | "first":
+            case "prev" | "first" | "earlier":
                 return cast("Value", held)
             case "distinct":
                 return (held is not False) if closed or held is False else Gap.UNKNOWN
@@ -146,23 +146,26 @@ class Rules:
                 return held if closed or held is False else Gap.UNKNOWN
             case "any":
                 return held if closed or held is True else Gap.UNKNOWN
-        if not closed:
-            return Gap.UNKNOWN
-        return Fraction(held) if fold.function == "count" else held
+        return finished(fold.function, held) if closed else Gap.UNKNOWN
 
-    def _late(self, regs: Sequence[Any], fold: Folding, items: Iterable[Any]) -> Value:
+    def _late(
+        self, regs: Sequence[Any], fold: Folding, items: Iterable[Any], ask: Ask
+    ) -> Value:
         """Fold items whose bodies read what is written behind their list."""
         registers = self.machine.lists[fold.list].registers
         held: Any = START[fold.function]
+        pending = False
         for item in items:
             trial = [regs[register] for register in range(len(regs))]
             for register, value in zip(registers, item, strict=True):
                 trial[register] = value
-            found = self.value(trial, fold.body)
+            found = self.value(trial, fold.body, ask)
             if found is Gap.UNKNOWN:
                 return found
-            held = _gathered(fold.function, held, found)
-        return Fraction(held) if fold.function == "count" else cast("Value", held)
+            pending = pending or found is Gap.PENDING
+            if not pending:
+                held = gathered(fold.function, held, found)
+        return Gap.PENDING if pending else finished(fold.function, held)
 
     def _settled(self, regs: Sequence[Any], fold: Folding, held: object) -> bool:
         """Whether the item under way already decides a condition on its list."""
@@ -172,11 +175,11 @@ class Rules:
         value = self.value(regs, fold.body)
         if isinstance(value, Gap):
             return False
-        return _gathered(fold.function, held, value) is (fold.function == "any")
+        return gathered(fold.function, held, value) is (fold.function == "any")
 
-    def value(self, regs: Sequence[Any], term: Term) -> Value:
-        """The value of a term now."""
-        return Evaluator(regs, lambda number: self.fetch(regs, number)).value(term)
+    def value(self, regs: Sequence[Any], term: Term, ask: Ask = later) -> Value:
+        """The value of a term now; `ask` answers for functions of the embedding program."""
+        return Evaluator(regs, lambda number: self.fetch(regs, number, ask), ask).value(term)
 
     def gather(self, regs: list[Any], list_: int) -> None:
         """Take the item that has just been written into the folds of its list."""
@@ -191,7 +194,7 @@ class Rules:
                 item = tuple(regs[register] for register in machine.lists[list_].registers)
                 regs[fold.register] = (*before, item)
             else:
-                regs[fold.register] = _gathered(fold.function, before, value)
+                regs[fold.register] = gathered(fold.function, before, value)
 
     # --- sets ---
 
@@ -342,29 +345,3 @@ def _shown(region: Region, near: Sequence[Region], digits: int) -> Region:
         around = regions.add(wanted, regions.interval(-slack, slack))
         region = regions.intersect(region, around)
     return region
-
-
-def _gathered(function: str, held: Any, value: Value) -> Any:
-    """A fold's register behind one more item."""
-    if isinstance(held, Gap) and held in (Gap.UNDEFINED, Gap.COMPLEX):
-        return held
-    if isinstance(value, Gap):
-        return held if value in (Gap.ABSENT, Gap.UNKNOWN) else value
-    match function:
-        case "sum":
-            return held + value
-        case "count":
-            return held + (value is True)
-        case "last" | "prev":
-            return value
-        case "first":
-            return value if held is Gap.ABSENT else held
-        case "min" | "max":
-            pick = min if function == "min" else max
-            return value if held is Gap.ABSENT else pick(held, value)
-        case "all":
-            return held and value
-        case "any":
-            return held or value
-        case _:
-            return held if held is False else value not in held and (*held, value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from rulec.compiler import terms
 from rulec.compiler.terms import Gap
+from rulec.runtime.blame import blamed
 from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
 
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rulec.compiler.machine import Field, Machine
+    from rulec.compiler.terms import Exact
     from rulec.runtime.allowed import Rules
     from rulec.runtime.numerals import Allowed, Run
 
 Outcome: TypeAlias = Literal[
     "pass", "violate", "vacuous", "unparsed", "too complex", "exhausted"
 ]
+
+
+MOST_TOLD = 8
+"""Values that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,9 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
     expected = found
     if verdict not in ("pass", "vacuous"):
         expected = describe_expected(machine, rules, mark)
+    blame = None if expected or not mark.regs else blamed(rules, mark.regs, rule.term)
+    if blame is not None:
+        found, expected = _told(blame.found), _one_of(blame.known)
     return Claim(
         rule.name,
         rule.shape,
@@ -130,6 +139,23 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
         rule.tier,
         rule.because,
     )
+
+
+def _one_of(values: Sequence[Exact]) -> str:
+    """Some values of which one would have been right."""
+    shown = ", ".join(map(_told, values[:MOST_TOLD]))
+    more = ", …" if len(values) > MOST_TOLD else ""
+    return f"one of {shown}{more}" if values else "none: nothing is known"
+
+
+def _told(value: Exact) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Fraction():
+            return exact(value)
+        case _:
+            return value
 
 
 def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
