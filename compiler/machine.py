@@ -186,6 +186,25 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """What a value that comes from outside of the trace may be."""
+
+    kind: Kind
+    domain: Region = ()
+    words: tuple[str, ...] = ()
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A function of the embedding program that rules call."""
+
+    name: str
+    arguments: tuple[Sort, ...]
+    result: Sort
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """A watch in one prose: where it begins, and the registers of its own shape."""
 
@@ -216,4 +235,5 @@ class Machine:
     watches: tuple[Watch, ...] = ()
     guards: tuple[Guard, ...] = ()
     begins: int = -1
+    externals: tuple[External, ...] = ()
     digest: str = field(default="", compare=False)

@@ -17,7 +17,13 @@ def opaque(term: Term) -> bool:
 
 def calls(term: Term) -> bool:
     """Whether a term calls a function of the embedding program."""
-    return isinstance(term, Called) or any(map(calls, parts(term)))
+    return bool(called(term))
+
+
+def called(term: Term) -> frozenset[str]:
+    """The functions that a term calls."""
+    own = frozenset({term.function}) if isinstance(term, Called) else frozenset()
+    return own.union(*map(called, parts(term)))
 
 
 def free(term: Term) -> frozenset[int]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rulec.compiler import machine, opaque, terms
+from rulec.compiler.externals import externals_of
 from rulec.compiler.lower import NotEnforced, deep_folds
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
 from rulec.compiler.sources import SourceLowerer
@@ -33,6 +34,7 @@ class Plan:
     fields: tuple[machine.Field, ...] = ()
     lists: tuple[machine.List, ...] = ()
     problems: tuple[Diagnostic, ...] = ()
+    externals: tuple[machine.External, ...] = ()
 
     def rules_of(self, instance: Instance) -> tuple[int, ...]:
         """The rules that stand in an instance's shape."""
@@ -131,7 +133,8 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
             )
         instance.rules = tuple(range(before, len(rules)))
     plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
-    plan.problems = tuple(dict.fromkeys(problems))
+    plan.externals, misfits = externals_of(ruleset, _said(plan))
+    plan.problems = tuple(dict.fromkeys((*problems, *misfits)))
     _connect(plan)
     return plan
 
@@ -143,10 +146,14 @@ def _inputs(ruleset: checked.Ruleset) -> Iterator[checked.Param]:
             yield checked.Param(name, given.type, None, given.span)
 
 
+def _said(plan: Plan) -> tuple[Term, ...]:
+    """The terms of all rules and folds."""
+    return (*(rule.term for rule in plan.rules), *(fold.body for fold in plan.folds))
+
+
 def _connect(plan: Plan) -> None:
     """Tell fields of their rules, rules of their fields, and lists of their folds."""
-    said = (*(rule.term for rule in plan.rules), *(fold.body for fold in plan.folds))
-    asked = frozenset().union(*map(opaque.operands, said))
+    asked = frozenset().union(*map(opaque.operands, _said(plan)))
     plan.fields = tuple(
         replace(
             field_,

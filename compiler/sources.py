@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
-from rulec.compiler.lower import FOLDS, Item, Lowerer, Many, Scope, refuse
+from rulec.compiler.lower import FOLDS, Held, Item, Lowerer, Many, Scope, refuse
 from rulec.compiler.places import Instance, Nowhere, Scalar
 from rulec.dsl import checked
 
@@ -43,7 +43,7 @@ class SourceLowerer(Lowerer):
 
     def _gone_through(self, term: checked.Comprehension, this: Instance, scope: Scope) -> Term:
         source = self._source(term.source, this, scope)
-        if source is None and self._again(term.body, scope):
+        if source is None and self._again(term.source, term.body, this, scope):
             source = self._listed(term.source, this, scope)
         if source is None:
             return self._comprehension(term, this, scope)
@@ -58,15 +58,24 @@ class SourceLowerer(Lowerer):
     ) -> Term:
         if isinstance(term, checked.InList):
             source = self._source(term.source, this, scope)
-            if source is None and self._again(term.term, scope):
+            if source is None and self._again(term.source, term.term, this, scope):
                 source = self._listed(term.source, this, scope)
             if source is not None:
                 return terms.Among(self._term(term.term, this, scope), source)
         return super()._lookup(term, this, scope)
 
-    def _again(self, term: checked.Term, scope: Scope) -> bool:
-        """Whether a term reads an item of a list of values that is being gone through."""
-        return any(isinstance(scope.get(name), Item) for name in _variables(term))
+    def _again(
+        self, source: checked.Term, body: checked.Term, this: Instance, scope: Scope
+    ) -> bool:
+        """Whether a list is gone through for each item of a list of values, or of itself.
+
+        A fold can't tell: it takes in its own items, one after the other.
+        """
+        read = [scope[name] for name in _variables(body) if name in scope]
+        if not read or isinstance(source, checked.Parameter):
+            return False
+        registers = self._layout.lists[self._many(source, this, scope).lists[-1]].registers
+        return any(isinstance(held, Item) or _register(held) in registers for held in read)
 
     # --- lists of values ---
 
@@ -89,14 +98,12 @@ class SourceLowerer(Lowerer):
             case _:
                 return None
 
-    def _listed(self, term: checked.Term, this: Instance, scope: Scope) -> Term | None:
-        """A list of the trace, held until it closes; None for what is no such list."""
-        if isinstance(term, checked.Parameter):
-            return None
+    def _listed(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        """A list of the trace, held until it closes."""
         many = self._many(term, this, scope)
         if isinstance(many.item, Instance):
             raise refuse(
-                f"`{term.span.text}` within a condition on a list of values", term.span
+                f"`{term.span.text}` for each item of another list or of itself", term.span
             )
         return self._values("items", many, term.span)
 
@@ -124,6 +131,15 @@ class SourceLowerer(Lowerer):
 def _depth(scope: Scope) -> int:
     """How many lists of values are being gone through."""
     return sum(isinstance(held, Item) for held in scope.values())
+
+
+def _register(held: Held) -> int:
+    """A register of what a variable stands for; -1 where it has none."""
+    match held:
+        case Instance(first=register) | Scalar(register=register):
+            return register
+        case _:
+            return -1
 
 
 def _is_earlier(term: checked.Term) -> bool:

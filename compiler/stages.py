@@ -119,6 +119,7 @@ def _laid(plan: Plan) -> Built:
         watches=watches,
         guards=assigned.guards,
         begins=assigned.begins,
+        externals=plan.externals,
     )
     summaries = tuple(
         dict.fromkeys(

@@ -32,6 +32,7 @@ def examine(machine: Machine) -> None:
     _within(len(machine.watches), _watches(machine), "watch")
     _within(len(machine.labels), _labels(machine), "label")
     _within(len(machine.guards), _guards(machine), "guard")
+    _examine_calls(machine)
     for guard in machine.guards:
         _examine_guard(machine, guard)
 
@@ -40,6 +41,14 @@ def _within(size: int, found: Iterable[object], what: str) -> None:
     for number in found:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < size:
             raise Malformed(f"no {what} {number!r}")
+
+
+def _examine_calls(machine: Machine) -> None:
+    """Every function that is called is declared, with so many arguments."""
+    counts = {external.name: len(external.arguments) for external in machine.externals}
+    for term in _terms(machine):
+        if isinstance(term, terms.Called):
+            _within(1, (counts.get(term.function, -1) - len(term.arguments),), "function")
 
 
 def _guards(machine: Machine) -> Iterator[int]:

@@ -7,14 +7,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from rulec.compiler import terms
+from rulec.compiler.evaluate import later
 from rulec.compiler.terms import Gap
 from rulec.runtime.blame import blamed
+from rulec.runtime.externals import UNASKED, Calls
 from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from rulec.compiler.evaluate import Ask
     from rulec.compiler.machine import Field, Machine
     from rulec.compiler.terms import Exact
     from rulec.runtime.allowed import Rules
@@ -35,6 +38,7 @@ class Claim:
 
     `start` and `end` are the bytes of the field that settled it. `expected` says what would
     have been right, `found` what stands there; both are empty where there is nothing to say.
+    `reason` says why a function of the embedding program gave no answer.
     """
 
     rule: str
@@ -46,6 +50,7 @@ class Claim:
     found: str = ""
     tier: str = ""
     because: str = ""
+    reason: str = ""
 
     def to_record(self) -> dict[str, object]:
         """The claim as JSON has it."""
@@ -59,6 +64,7 @@ class Claim:
             "found": self.found or None,
             "tier": self.tier,
             "because": self.because or None,
+            "reason": self.reason or None,
         }
 
 
@@ -106,13 +112,20 @@ def in_order(marks: Marks) -> list[Mark]:
 
 
 def claims(
-    machine: Machine, rules: Rules, marks: Iterable[Mark], trace: bytes
+    machine: Machine,
+    rules: Rules,
+    marks: Iterable[Mark],
+    trace: bytes,
+    calls: Calls | None = None,
 ) -> tuple[Claim, ...]:
-    """The claims behind a machine's marks."""
-    return tuple(_claim(machine, rules, mark, trace) for mark in marks)
+    """The claims behind a machine's marks; `calls` answers for functions."""
+    answers = calls or Calls(machine, UNASKED)
+    return tuple(_claim(rules, answers, mark, trace) for mark in marks)
 
 
-def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
+def _claim(rules: Rules, calls: Calls, given: Mark, trace: bytes) -> Claim:
+    machine = rules.machine
+    mark, reason = calls.settled(rules, given)
     found = trace[mark.start : mark.end].decode("utf-8", "replace")
     verdict: Any = mark.verdict
     if mark.rule == -2:
@@ -124,7 +137,7 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
     rule = machine.rules[mark.rule]
     expected = found
     if verdict not in ("pass", "vacuous"):
-        expected = describe_expected(machine, rules, mark)
+        expected = describe_expected(machine, rules, mark, calls)
     blame = None if expected or not mark.regs else blamed(rules, mark.regs, rule.term)
     if blame is not None:
         found, expected = _told(blame.found), _one_of(blame.known)
@@ -138,6 +151,7 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
         found,
         rule.tier,
         rule.because,
+        reason,
     )
 
 
@@ -170,7 +184,7 @@ def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
     return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
 
 
-def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
+def describe_expected(machine: Machine, rules: Rules, mark: Mark, ask: Ask = later) -> str:
     """What the field that broke a rule should have held, as far as that can be said."""
     if not isinstance(mark.lex, Closed) or not mark.regs:
         return ""
@@ -180,7 +194,7 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     regs = list(mark.regs)
     shown = regs[field.digits]
     regs[field.register] = regs[field.digits] = Gap.UNKNOWN
-    defined = _defined(rules, field, regs, mark.rule)
+    defined = _defined(rules, field, regs, mark.rule, ask)
     if defined is not None:
         return _shown(field, defined, shown)
     allowed = rules.by_rules(field, regs, (mark.rule,))
@@ -189,7 +203,9 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     return describe(field, allowed, shown - field.shift if isinstance(shown, int) else None)
 
 
-def _defined(rules: Rules, field: Field, regs: Sequence[Any], number: int) -> Fraction | None:
+def _defined(
+    rules: Rules, field: Field, regs: Sequence[Any], number: int, ask: Ask
+) -> Fraction | None:
     """The value that a rule gives a field, where it is an equation with the field alone."""
     term = rules.machine.rules[number].term
     if not isinstance(term, terms.Relate) or term.relation != "==":
@@ -197,7 +213,7 @@ def _defined(rules: Rules, field: Field, regs: Sequence[Any], number: int) -> Fr
     own = terms.Read(field.register)
     for one, other in ((term.left, term.right), (term.right, term.left)):
         if one == own and field.register not in terms.registers(other):
-            value = rules.value(regs, other)
+            value = rules.value(regs, other, ask)
             return value if isinstance(value, Fraction) else None
     return None
 

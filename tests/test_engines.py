@@ -16,7 +16,7 @@ from rulesets import SEEDS, author, built, letters_of, many, seeded, vocabulary
 
 from rulec.compiler import Machine, Pack, PackError, Vocabulary, build, fit, load_vocabulary
 from rulec.dsl import load
-from rulec.runtime import BadInput, Refused, Session
+from rulec.runtime import BadInput, Externals, Refused, Session
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.host import Host
 
@@ -40,12 +40,19 @@ def shown(mask: Words, other: Words, pack: Pack) -> str:
     return "; ".join(lines[:6])
 
 
-def compare_walk(pack: Pack, host: Host, brute: Brute, r: Random, steps: int) -> None:
+def compare_walk(
+    pack: Pack,
+    host: Host,
+    brute: Brute,
+    r: Random,
+    steps: int,
+    externals: Externals | None = None,
+) -> None:
     """Walk at random and compare every mask, every reading, and what is forced."""
     start = brute.engine.start(given_inputs.registers(pack.machine, None))
     if not start.threads:
         return
-    session = Session(pack, host=host)
+    session = Session(pack, host=host, externals=externals)
     out = np.full((pack.size + 31) // 32, 0xFFFFFFFF, np.uint32)
     config, at, written = start, 0, b""
     for _ in range(steps):
@@ -66,7 +73,7 @@ def compare_walk(pack: Pack, host: Host, brute: Brute, r: Random, steps: int) ->
         session.accept(token)
         config, text = found[token], pack.table.text(token)
         at, written = at + len(text), written + text
-    check_rollback(session, brute, r)
+    check_rollback(session, brute, r, externals)
 
 
 def session_mask(session: Session, want: Words, written: bytes) -> None:
@@ -88,13 +95,15 @@ def check_forced(
             assert text[:same] == forced[:same], (written, forced, text)
 
 
-def check_rollback(session: Session, brute: Brute, r: Random) -> None:
+def check_rollback(
+    session: Session, brute: Brute, r: Random, externals: Externals | None
+) -> None:
     tokens = session.tokens
     count = r.randint(0, len(tokens))
     session.rollback(count)
     kept = tokens[: len(tokens) - count]
     assert session.tokens == kept
-    again = Session(brute.pack)
+    again = Session(brute.pack, externals=externals)
     for token in kept:
         again.accept(token)
     one = np.zeros((brute.pack.size + 31) // 32, np.uint32)

@@ -230,6 +230,9 @@ trace S
         ("all(i in items: any(m in operands(i.x): any(k in numbers(q): k == m)))", "(0 2);0",
          "(0 7);0"),
         ("all(m in items.a: all(k in items.x: m != k))", "(1 2);0", "(1 1);0"),
+        ("all(m in items.a: m in items.x)", "(1 2)(2 1);0", "(1 1)(2 3);0"),
+        ("all(i in items: any(k in items.x: k == i.a))", "(1 2)(2 1);0", "(1 1)(2 3);0"),
+        ("sum(i in items: sum(k in items.x: k * i.a)) == n", "(1 2)(0 1);3", "(1 2)(0 1);2"),
     ],
 )  # fmt: skip
 def test_rules_over_lists_of_values(rule: str, right: str, wrong: str) -> None:
