@@ -26,7 +26,7 @@ def gathered(function: str, held: Any, value: Value) -> Any:
     if isinstance(held, Gap) and held in (Gap.UNDEFINED, Gap.COMPLEX):
         return held
     if isinstance(value, Gap):
-        return held if value in (Gap.ABSENT, Gap.UNKNOWN) else value
+        return held if value in (Gap.ABSENT, Gap.UNKNOWN, Gap.PENDING) else value
     match function:
         case "sum":
             return held + value

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import assert_never
 
-from rulec.compiler import terms
+from rulec.compiler import propositions, terms
 from rulec.compiler.gathering import finished, gathered, worst
+from rulec.compiler.propositions import NoFormula
 from rulec.compiler.provenance import number_set, numbers_in
 from rulec.compiler.terms import START, Gap
 
 if TYPE_CHECKING:
     from rulec.compiler.evaluate import Evaluator
     from rulec.compiler.terms import Opaque, Value
+
+ENTAILS = "entails"
+"""What is asked about formulas with many names: the premises, and what should follow."""
 
 _DECISIVE: dict[str, bool] = {"all": False, "any": True}
 
@@ -41,8 +45,21 @@ def value(evaluator: Evaluator, term: Opaque) -> Value:
         case terms.Called(function, arguments):
             given = tuple(evaluator.value(part) for part in arguments)
             return worst(given) or evaluator.ask(function, given)
+        case terms.Entails(premises, claim):
+            said, wanted = evaluator.value(premises), evaluator.value(claim)
+            return worst((said, wanted)) or _entailed(evaluator, said, wanted)
         case _:
             assert_never(term)
+
+
+def _entailed(evaluator: Evaluator, premises: Any, claim: Any) -> Value:
+    """Few names are settled at once; for many the solver is asked when the claim closes."""
+    try:
+        if propositions.small(premises, claim):
+            return propositions.entails(premises, claim)
+    except NoFormula:
+        return Gap.COMPLEX
+    return evaluator.ask(ENTAILS, (*premises, claim))
 
 
 def _each(evaluator: Evaluator, term: terms.Each) -> Value:

@@ -76,7 +76,7 @@ class Lowerer:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.folds: list[machine.Folding] = []
-        self._known: dict[tuple[Fold, int, int, Term], int] = {}
+        self._known: dict[tuple[Fold, int, int, Term, bool], int] = {}
 
     def rule(self, rule: checked.Rule, instance: Instance) -> Term:
         """The rule of one instance. Raises `NotEnforced`."""
@@ -308,9 +308,11 @@ class Lowerer:
             if fold.list != many.lists[-1]:
                 reads.add(lists[fold.outer].count)
         again = any(f.list == many.lists[-1] and f.function not in _BEFORE for f in inside)
-        late = again or calls(body) or any(r >= first and r not in inner for r in reads)
-        own = any(lists[f.outer].count in inner or f.function in _BEFORE for f in inside)
-        if late and (own or len(many.lists) > 1):
+        behind = again or any(r >= first and r not in inner for r in reads)
+        before = any(f.function in _BEFORE for f in inside)
+        late = behind or calls(body)
+        own = any(lists[f.outer].count in inner for f in inside)
+        if (behind and before) or (late and (own or len(many.lists) > 1)):
             raise refuse(
                 f"`{span.text}`, which reads a nested list or the item before together with "
                 "what is known only behind its list,",
@@ -336,7 +338,7 @@ class Lowerer:
         raise refuse(f"the look-up `{term.span.text}`", term.span)
 
     def _folded(self, function: Fold, many: Many, body: Term, *, late: bool = False) -> Term:
-        key = (function, many.lists[-1], many.lists[0], body)
+        key = (function, many.lists[-1], many.lists[0], body, late)
         known = self._known.get(key)
         if known is None:
             start = () if late else START[function]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.terms import Bound, Called, Each, Opaque, Operands, parts
+from rulec.compiler.terms import Bound, Called, Each, Entails, Opaque, Operands, parts
 
 if TYPE_CHECKING:
     from rulec.compiler.terms import Term
@@ -16,8 +16,8 @@ def opaque(term: Term) -> bool:
 
 
 def calls(term: Term) -> bool:
-    """Whether a term calls a function of the embedding program."""
-    return bool(called(term))
+    """Whether a term may have to ask: a function, or the solver what follows."""
+    return isinstance(term, Called | Entails) or any(map(calls, parts(term)))
 
 
 def called(term: Term) -> frozenset[str]:
@@ -45,8 +45,10 @@ def operands(term: Term) -> frozenset[int]:
 
 def why(term: Term) -> str:
     """Why masks can't keep a condition that speaks of them; empty where it doesn't."""
-    if calls(term):
+    if called(term):
         return "it calls a function of the embedding program"
+    if calls(term):
+        return "what follows from formulas is no allowed set"
     if opaque(term):
         return "which numbers a text or a list holds is no allowed set"
     return ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from typing_extensions import assert_never
 
 from rulec.compiler import machine, regions
+from rulec.compiler.spelling import formula_text
 from rulec.compiler.terms import Exact, Gap
 from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label
@@ -215,6 +216,8 @@ class Layout:
     def _scalar(
         self, slot: checked.Slot, type_: checked.ScalarType, shape: str
     ) -> Scalar | None:
+        if isinstance(type_, checked.FormulaType) and self.ruleset.names[type_.names].open:
+            type_ = formula_text()
         kind = _kind(type_)
         if kind is None:
             self.problems.append(unsupported(f"the type `{slot.span.text}`", slot.span))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
 from rulec.compiler.lower import FOLDS, Held, Item, Lowerer, Many, Scope, refuse
+from rulec.compiler.opaque import called, calls
 from rulec.compiler.places import Instance, Nowhere, Scalar
 from rulec.dsl import checked
 
@@ -32,6 +33,11 @@ class SourceLowerer(Lowerer):
         if term.function in self._layout.ruleset.externals:
             given = tuple(self._term(part, this, scope) for part in term.arguments)
             return terms.Called(term.function, given)
+        if term.function == "entails":
+            premises, claim = term.arguments
+            return terms.Entails(
+                self._premises(premises, this, scope), self._term(claim, this, scope)
+            )
         if term.function in FOLDS and len(term.arguments) == 1:
             source = self._source(term.arguments[0], this, scope)
             if source is not None:
@@ -46,12 +52,26 @@ class SourceLowerer(Lowerer):
         if source is None and self._again(term.source, term.body, this, scope):
             source = self._listed(term.source, this, scope)
         if source is None:
-            return self._comprehension(term, this, scope)
+            many = self._many(term.source, this, scope)
+            return self._sooner(self._comprehension(term, this, scope), many)
         if _records(term.source):
             raise refuse(f"`{term.source.span.text}` without a field", term.source.span)
         number = _depth(scope)
         body = self._term(term.body, this, {**scope, term.variable: Item(number)})
         return terms.Each(FOLDS[term.function], number, source, body)
+
+    def _sooner(self, term: Term, many: Many) -> Term:
+        """What follows from few formulas settles `all` and `any` before their list closes.
+
+        Formulas with many names wait until then, and have no part in the fold that does not.
+        """
+        fold = self.folds[term.fold] if isinstance(term, terms.Folded) else None
+        if fold is None or not fold.late or called(fold.body):
+            return term
+        if not calls(fold.body) or fold.function not in ("all", "any"):
+            return term
+        both = self._folded(fold.function, many, fold.body), term
+        return terms.Every(both) if fold.function == "all" else terms.Some(both)
 
     def _lookup(
         self, term: checked.Index | checked.InList, this: Instance, scope: Scope
@@ -106,6 +126,17 @@ class SourceLowerer(Lowerer):
                 f"`{term.span.text}` for each item of another list or of itself", term.span
             )
         return self._values("items", many, term.span)
+
+    def _premises(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        """A list of formulas, or the list of one."""
+        source = self._source(term, this, scope)
+        if source is not None:
+            return source
+        if isinstance(term, checked.Member):
+            held = self._held(term, this, scope)
+            if isinstance(held, Many):
+                return self._values("items", held, term.span)
+        return terms.Listing((self._term(term, this, scope),))
 
     def _before(self, term: checked.Term, scope: Scope) -> Many:
         """The items before one, or a field of theirs."""

@@ -226,6 +226,14 @@ class Called:
     arguments: tuple[Term, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Entails:
+    """Whether a formula follows from a list of formulas, all of them texts."""
+
+    premises: Term
+    claim: Term
+
+
 Term: TypeAlias = (
     Const
     | Read
@@ -250,9 +258,10 @@ Term: TypeAlias = (
     | Each
     | Among
     | Called
+    | Entails
 )
 
-Opaque: TypeAlias = Listing | Numbers | Operands | Bound | Each | Among | Called
+Opaque: TypeAlias = Listing | Numbers | Operands | Bound | Each | Among | Called | Entails
 """Terms over lists and functions, of which only a value tells anything."""
 
 
@@ -271,7 +280,7 @@ def parts(term: Term) -> tuple[Term, ...]:
             return terms
         case Numbers(inner) | Operands(inner):
             return (inner,)
-        case Each(_, _, left, right) | Among(left, right):
+        case Each(_, _, left, right) | Among(left, right) | Entails(left, right):
             return (left, right)
         case Either(test, yes, no):
             return (test, yes, no)
@@ -309,8 +318,8 @@ def _rebuilt(term: Term, inner: Sequence[Term]) -> Term:
             return replace(term, value=inner[0])
         case Each():
             return replace(term, source=inner[0], body=inner[1])
-        case Among():
-            return Among(inner[0], inner[1])
+        case Among() | Entails():
+            return type(term)(inner[0], inner[1])
         case _:
             return term
 

@@ -19,7 +19,7 @@ from rulec.runtime.numerals import Allowed, meet, runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rulec.compiler.machine import Field, Folding, Machine
+    from rulec.compiler.machine import Field, Folding, List, Machine
     from rulec.compiler.regions import Region
 
 
@@ -64,6 +64,7 @@ class Rules:
             for f in numeric
             if f.kind != "expr"
         }
+        self._kept = [_of_item(machine, spec) for spec in machine.lists]
         self.guards = Guards(machine)
         self._guarded = [self.guards.reads(number) for number in range(len(machine.guards))]
 
@@ -151,14 +152,11 @@ class Rules:
     def _late(
         self, regs: Sequence[Any], fold: Folding, items: Iterable[Any], ask: Ask
     ) -> Value:
-        """Fold items whose bodies read what is written behind their list."""
-        registers = self.machine.lists[fold.list].registers
+        """Fold items whose bodies read what is known only behind their list."""
         held: Any = START[fold.function]
         pending = False
         for item in items:
-            trial = [regs[register] for register in range(len(regs))]
-            for register, value in zip(registers, item, strict=True):
-                trial[register] = value
+            trial = self.replayed(regs, fold, item)
             found = self.value(trial, fold.body, ask)
             if found is Gap.UNKNOWN:
                 return found
@@ -166,6 +164,13 @@ class Rules:
             if not pending:
                 held = gathered(fold.function, held, found)
         return Gap.PENDING if pending else finished(fold.function, held)
+
+    def replayed(self, regs: Sequence[Any], fold: Folding, item: Iterable[Any]) -> list[Any]:
+        """The registers as they were when an item of a late fold had been written."""
+        trial = [regs[register] for register in range(len(regs))]
+        for register, value in zip(self._kept[fold.list], item, strict=True):
+            trial[register] = value
+        return trial
 
     def _settled(self, regs: Sequence[Any], fold: Folding, held: object) -> bool:
         """Whether the item under way already decides a condition on its list."""
@@ -188,10 +193,12 @@ class Rules:
             (fold, Gap.UNKNOWN if fold.late else self.value(regs, fold.body))
             for fold in (machine.folds[number] for number in machine.lists[list_].folds)
         ]
+        item: tuple[Any, ...] = ()
+        if any(fold.late for fold, _ in held):
+            item = tuple(regs[register] for register in self._kept[list_])
         for fold, value in held:
             before = regs[fold.register]
             if fold.late:
-                item = tuple(regs[register] for register in machine.lists[list_].registers)
                 regs[fold.register] = (*before, item)
             else:
                 regs[fold.register] = gathered(fold.function, before, value)
@@ -336,6 +343,13 @@ class Rules:
             for number in chosen
             if number in field.rules
         )
+
+
+def _of_item(machine: Machine, spec: List) -> tuple[int, ...]:
+    """The registers of an item, and those that tell of the items before it."""
+    folds = (machine.folds[number] for number in spec.folds)
+    before = (fold.register for fold in folds if fold.function in ("prev", "earlier"))
+    return (*spec.registers, *before)
 
 
 def _shown(region: Region, near: Sequence[Region], digits: int) -> Region:

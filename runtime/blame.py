@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rulec.compiler import terms
 from rulec.compiler.evaluate import Evaluator
+from rulec.compiler.propositions import counterexample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
 
 
 class Blame(NamedTuple):
-    """A value that is in none of some lists, and the values that would be right."""
+    """A value that is in none of some lists, and the values that would be right.
+
+    Of a formula that doesn't follow `where` tells where it is false.
+    """
 
     found: Exact
     known: tuple[Exact, ...]
+    where: str = ""
 
 
 def blamed(rules: Rules, regs: Sequence[Any], term: Term) -> Blame | None:
@@ -51,6 +56,8 @@ class _Search:
                 return self.blamed(yes if self._evaluator.value(test) is True else no)
             case terms.Among(inner, source):
                 return Blame(*map(self._known, (inner, source)))
+            case terms.Entails(premises, claim):
+                return _unproven(*map(self._known, (premises, claim)))
             case _:
                 return None
 
@@ -65,11 +72,8 @@ class _Search:
             return None
         if not fold.late:
             return self.blamed(fold.body)
-        registers = machine.lists[fold.list].registers
         for item in self._regs[fold.register]:
-            trial = list(self._regs)
-            for register, value in zip(registers, item, strict=True):
-                trial[register] = value
+            trial = self._rules.replayed(self._regs, fold, item)
             found = blamed(self._rules, trial, fold.body)
             if found is not None:
                 return found
@@ -90,3 +94,10 @@ class _Search:
             return None
         known = dict.fromkeys(value for blame in found for value in blame.known)
         return Blame(found[0].found, tuple(known))
+
+
+def _unproven(premises: tuple[str, ...], claim: str) -> Blame:
+    """Where the premises hold and the claim doesn't."""
+    found = counterexample(premises, claim) or {}
+    truths = (name if truth else f"not {name}" for name, truth in found.items())
+    return Blame(claim, (), ", ".join(truths))

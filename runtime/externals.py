@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rulec.compiler import regions
 from rulec.compiler.candidates import matches
 from rulec.compiler.evaluate import limited
+from rulec.compiler.lists import ENTAILS
+from rulec.compiler.solver import follows
 from rulec.compiler.terms import Gap
 from rulec.dsl.findings import one_line
 from rulec.runtime.programs import ASKED, VERDICTS
@@ -220,14 +222,19 @@ class Calls:
         key = name, *((type(value), value) for value in given)
         answer = self._answers.get(key)
         if answer is None:
-            if self._externals is UNASKED:
-                answer = Answer(Gap.COMPLEX, f"`{name}` was not asked")
-            else:
-                answer = self._externals.ask(self._declared[name], given)
-            self._answers[key] = answer
+            answer = self._answers[key] = self._answer(name, given)
         if answer.reason:
             self._reasons.append(answer.reason)
         return answer.value
+
+    def _answer(self, name: str, given: tuple[Any, ...]) -> Answer:
+        if name == ENTAILS:
+            found = follows(given[:-1], given[-1])
+            reason = "whether the formula follows is not found out in so many steps"
+            return Answer(Gap.COMPLEX, reason) if found is None else Answer(found)
+        if self._externals is UNASKED:
+            return Answer(Gap.COMPLEX, f"`{name}` was not asked")
+        return self._externals.ask(self._declared[name], given)
 
     def settled(self, rules: Rules, mark: Mark) -> tuple[Mark, str]:
         """A mark with its verdict, and why it has none."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rulec.compiler.machine import Field, Machine
     from rulec.compiler.terms import Exact
     from rulec.runtime.allowed import Rules
+    from rulec.runtime.blame import Blame
     from rulec.runtime.numerals import Allowed, Run
 
 Outcome: TypeAlias = Literal[
@@ -140,7 +141,7 @@ def _claim(rules: Rules, calls: Calls, given: Mark, trace: bytes) -> Claim:
         expected = describe_expected(machine, rules, mark, calls)
     blame = None if expected or not mark.regs else blamed(rules, mark.regs, rule.term)
     if blame is not None:
-        found, expected = _told(blame.found), _one_of(blame.known)
+        found, expected = _told(blame.found), _right(blame)
     return Claim(
         rule.name,
         rule.shape,
@@ -155,8 +156,11 @@ def _claim(rules: Rules, calls: Calls, given: Mark, trace: bytes) -> Claim:
     )
 
 
-def _one_of(values: Sequence[Exact]) -> str:
-    """Some values of which one would have been right."""
+def _right(blame: Blame) -> str:
+    """What would have been right: one of some values, or what holds where a formula doesn't."""
+    if blame.where:
+        return f"what holds where {blame.where}"
+    values = blame.known
     shown = ", ".join(map(_told, values[:MOST_TOLD]))
     more = ", …" if len(values) > MOST_TOLD else ""
     return f"one of {shown}{more}" if values else "none: nothing is known"

@@ -202,6 +202,8 @@ trace S
         ("any(l in lines: even(l.n) and l.a == 1)", "(1)1;(4)1;.", "(2)0;(3)1;."),
         ("count(l in lines: even(l.n)) == 2", "(2)1;(4)1;.", "(2)1;(3)1;."),
         ("even(count(lines))", "(2)1;(3)1;.", "(2)1;."),
+        ("all(l in lines: even((l.prev.n else 0) + l.a))", "(2)0;(3)4;(3)1;.", "(2)0;(3)1;."),
+        ("all(l in lines: even(sum(earlier(l).n) + l.a))", "(3)0;(2)1;(3)1;.", "(2)1;."),
         ("all(m in lines.n: even(m) or m in lines.a)", "(2)3;(3)1;.", "(2)1;(3)1;."),
     ],
 )
