@@ -53,7 +53,7 @@ def value(evaluator: Evaluator, term: Opaque) -> Value:
 
 
 def _entailed(evaluator: Evaluator, premises: Any, claim: Any) -> Value:
-    """Few names are settled at once; for many the solver is asked when the claim closes."""
+    """Short formulas are settled at once; for others the solver is asked later."""
     try:
         if propositions.small(premises, claim):
             return propositions.entails(premises, claim)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST_ATOMS = 16
 """Names whose truths are tabulated; beyond, the solver is asked."""
 
+LONGEST = 4_096
+"""Characters of formulas that are looked at with every byte of the last of them."""
+
 DEEPEST = 100
 """Parentheses in one another."""
 
@@ -173,7 +176,9 @@ def atoms(terms: Iterable[Proposition]) -> tuple[str, ...]:
 
 
 def small(premises: Sequence[str], claim: str) -> bool:
-    """Whether formulas have so few names that their truths are tabulated. May raise."""
+    """Whether formulas are so short, and their names so few, that tables tell. May raise."""
+    if sum(map(len, premises)) + len(claim) > LONGEST:
+        return False
     return len(atoms(map(parse, (*premises, claim)))) <= MOST_ATOMS
 
 

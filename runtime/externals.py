@@ -15,6 +15,7 @@ from rulec.compiler import regions
 from rulec.compiler.candidates import matches
 from rulec.compiler.evaluate import limited
 from rulec.compiler.lists import ENTAILS
+from rulec.compiler.propositions import NoFormula
 from rulec.compiler.solver import follows
 from rulec.compiler.terms import Gap
 from rulec.dsl.findings import one_line
@@ -195,6 +196,13 @@ def _value(sort: Sort, given: object) -> Fraction | str | bool | None:
             return None
 
 
+def _followed(premises: tuple[str, ...], claim: str) -> bool | None:
+    try:
+        return follows(premises, claim)
+    except NoFormula:
+        return None
+
+
 UNASKED = Externals({})
 """A registry for those who judge without asking: every question stays without an answer."""
 
@@ -229,7 +237,7 @@ class Calls:
 
     def _answer(self, name: str, given: tuple[Any, ...]) -> Answer:
         if name == ENTAILS:
-            found = follows(given[:-1], given[-1])
+            found = _followed(given[:-1], given[-1])
             reason = "whether the formula follows is not found out in so many steps"
             return Answer(Gap.COMPLEX, reason) if found is None else Answer(found)
         if self._externals is UNASKED:

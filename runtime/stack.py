@@ -20,8 +20,11 @@ FRACTION = 6
 """Fraction digits that a number in an expression may show."""
 
 Result: TypeAlias = Fraction | Gap
-Operands: TypeAlias = "tuple[()] | tuple[Fraction, Operands]"
-"""A linked list of numbers, the latest first."""
+Operands: TypeAlias = "tuple[()] | tuple[Fraction, Operands, int]"
+"""A linked list of numbers, the latest first, each with how many they are with it."""
+
+MOST_OPERANDS = 1_000
+"""Numbers of an expression that rules may ask for."""
 
 
 class Level(NamedTuple):
@@ -148,18 +151,24 @@ def _noted(stack: Stack) -> Operands | None:
     """The numbers so far, and the one that has just ended."""
     if stack.operands is None or stack.mantissa is None:
         return stack.operands
-    return (cast("Fraction", _operand(stack)), stack.operands)
+    return (cast("Fraction", _operand(stack)), stack.operands, _count(stack.operands) + 1)
 
 
-def operands(stack: Stack, *, inner: bool) -> tuple[Fraction, ...]:
+def _count(found: Operands | None) -> int:
+    return found[2] if found else 0
+
+
+def operands(stack: Stack, *, inner: bool) -> tuple[Fraction, ...] | Gap:
     """The numbers of the expression that ends here, each with the sign that touches it.
 
-    With `inner` those of the innermost parentheses.
+    With `inner` those of the innermost parentheses. Too many of them are `COMPLEX`.
     """
     found: list[Fraction] = []
     here, since = _noted(stack), stack.levels[-1].since if inner else ()
+    if _count(here) - _count(since) > MOST_OPERANDS:
+        return Gap.COMPLEX
     while here and here is not since:
-        value, here = here
+        value, here, _ = here
         found.append(value)
     return tuple(found[::-1])
 

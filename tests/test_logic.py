@@ -148,6 +148,8 @@ def test_texts_that_are_no_formulas(text: str) -> None:
 
 def test_long_formulas_are_read() -> None:
     assert parse("not " * 20_001 + "a") == parse("not a")
+    assert not small((" and ".join(["a"] * 20_000),), "a")
+    assert solver.follows((" and ".join(["a"] * 20_000),), "a or b")
     assert entails((" and ".join(["a"] * 20_000),), " or ".join(["b", *["a"] * 20_000]))
     assert entails((), " implies ".join(["a"] * 20_000))
 

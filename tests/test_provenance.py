@@ -17,7 +17,7 @@ from test_expressions import written
 from rulec.compiler import build, fit
 from rulec.compiler.provenance import numbers_in
 from rulec.dsl import load_text
-from rulec.runtime import BadInput, Session, Verifier
+from rulec.runtime import BadInput, Session, Verifier, verify
 from rulec.runtime.host import Host
 from rulec.runtime.reference import Reference
 
@@ -155,6 +155,13 @@ def test_the_operands_of_an_equation_in_prose_are_those_of_its_left_side() -> No
     )
     assert broken(machine, "so (9 + 1 = 10") != []
     assert broken(machine, "so 9 * (2 + 3 = 5") == []
+
+
+def test_operands_of_long_expressions_take_no_longer() -> None:
+    machine = machine_of(COUNTED.replace("> 0", "== 1000"))
+    assert verify(machine, f"[{'+'.join(['1'] * 1_000)}]").claims[0].verdict == "pass"
+    (claim,) = verify(machine, f"[{'+'.join(['1'] * 20_000)}]").claims
+    assert claim.verdict == "too complex"
 
 
 # --- rules ---
