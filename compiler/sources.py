@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
-from rulec.compiler.lower import FOLDS, Held, Item, Lowerer, Many, Scope, refuse
+from rulec.compiler.lower import FOLDS, Item, Lowerer, Many, Scope, refuse
 from rulec.compiler.opaque import called, calls
 from rulec.compiler.places import Instance, Nowhere, Scalar
 from rulec.dsl import checked
@@ -87,15 +87,17 @@ class SourceLowerer(Lowerer):
     def _again(
         self, source: checked.Term, body: checked.Term, this: Instance, scope: Scope
     ) -> bool:
-        """Whether a list is gone through for each item of a list of values, or of itself.
+        """Whether a list is gone through anew for each item of a list that isn't around it.
 
         A fold can't tell: it takes in its own items, one after the other.
         """
         read = [scope[name] for name in _variables(body) if name in scope]
         if not read or isinstance(source, checked.Parameter):
             return False
-        registers = self._layout.lists[self._many(source, this, scope).lists[-1]].registers
-        return any(isinstance(held, Item) or _register(held) in registers for held in read)
+        inner = self._layout.lists[self._many(source, this, scope).lists[0]].count
+        return not all(
+            isinstance(held, Instance) and held.first <= inner < held.end for held in read
+        )
 
     # --- lists of values ---
 
@@ -162,15 +164,6 @@ class SourceLowerer(Lowerer):
 def _depth(scope: Scope) -> int:
     """How many lists of values are being gone through."""
     return sum(isinstance(held, Item) for held in scope.values())
-
-
-def _register(held: Held) -> int:
-    """A register of what a variable stands for; -1 where it has none."""
-    match held:
-        case Instance(first=register) | Scalar(register=register):
-            return register
-        case _:
-            return -1
 
 
 def _is_earlier(term: checked.Term) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -42,6 +43,7 @@ class BadExternal(Exception):
     """A function that rules call is not registered, or can't be called as they do."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Externals:
     """Functions by the names that rulesets call them; a registry never changes.
 
@@ -57,16 +59,16 @@ class Externals:
         seconds: how long each call may take.
     """
 
-    __slots__ = ("_free", "functions", "seconds")
+    functions: Mapping[str, Callable[..., object]]
+    seconds: float = field(default=SECONDS, kw_only=True)
+    _free: BoundedSemaphore = field(
+        default_factory=lambda: BoundedSemaphore(MOST_RUNNING), init=False, repr=False
+    )
 
-    def __init__(
-        self, functions: Mapping[str, Callable[..., object]], *, seconds: float = SECONDS
-    ) -> None:
-        if not seconds > 0:
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
             raise ValueError("seconds must be more than 0")
-        self.functions = MappingProxyType(dict(functions))
-        self.seconds = seconds
-        self._free = BoundedSemaphore(MOST_RUNNING)
+        object.__setattr__(self, "functions", MappingProxyType(dict(self.functions)))
 
     def fit(self, machine: Machine) -> None:
         """Raises `BadExternal` where a machine calls what is not here, or otherwise."""

@@ -260,6 +260,8 @@ def test_a_registry_never_changes() -> None:
     assert verify(machine_of(EVEN), "4;", externals=externals).verdict == "pass"
     with pytest.raises(TypeError):
         externals.functions["even"] = is_even  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        externals.seconds = 2  # type: ignore[misc]
     with pytest.raises(ValueError, match="seconds"):
         Externals({}, seconds=0)
 

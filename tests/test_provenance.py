@@ -206,10 +206,11 @@ def test_inputs_of_other_types_are_as_parameters() -> None:
 
 
 LISTS = """
+type Digit = int in 0 .. 9
 param q: text = "2, 3 and 4%"
 shape Item { "(" a: int in 0 .. 9 " " x: expr ")" }
 shape S {
-    items: Item{0..4} ";" n: int in 0 .. 9
+    before: Digit{2..2 sep " "} ":" items: Item{0..4} ";" n: int in 0 .. 9
     RULE
 }
 trace S
@@ -237,6 +238,9 @@ trace S
         ("all(i in items: any(m in operands(i.x): any(k in numbers(q): k == m)))", "(0 2);0",
          "(0 7);0"),
         ("all(m in items.a: all(k in items.x: m != k))", "(1 2);0", "(1 1);0"),
+        ("all(b in before: b in items.a)", "(1 2)(0 1);0", "(1 2)(2 1);0"),
+        ("all(i in items: i.a in before)", "(1 2)(0 1);0", "(1 2)(2 1);0"),
+        ("all(i in items: any(b in before: b == i.a))", "(1 2)(0 1);0", "(1 2)(2 1);0"),
         ("all(m in items.a: m in items.x)", "(1 2)(2 1);0", "(1 1)(2 3);0"),
         ("all(i in items: any(k in items.x: k == i.a))", "(1 2)(2 1);0", "(1 1)(2 3);0"),
         ("sum(i in items: sum(k in items.x: k * i.a)) == n", "(1 2)(0 1);3", "(1 2)(0 1);2"),
@@ -244,8 +248,8 @@ trace S
 )  # fmt: skip
 def test_rules_over_lists_of_values(rule: str, right: str, wrong: str) -> None:
     machine = machine_of(LISTS.replace("RULE", f"rule r: {rule}"))
-    assert Verifier(machine)(right.encode()).verdict in ("pass", "vacuous")
-    (claim,) = broken(machine, wrong)
+    assert Verifier(machine)(f"0 1:{right}".encode()).verdict in ("pass", "vacuous")
+    (claim,) = broken(machine, f"0 1:{wrong}")
     assert (claim.rule, claim.tier) == ("r", "commit")
 
 
