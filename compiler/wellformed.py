@@ -9,6 +9,7 @@ from rulec.compiler import ops as m
 from rulec.compiler import terms
 from rulec.compiler.codec import Malformed
 from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.opaque import free
 from rulec.compiler.places import DEEPEST
 from rulec.compiler.projection import MOST_PIECES
 
@@ -44,7 +45,9 @@ def _within(size: int, found: Iterable[object], what: str) -> None:
 
 
 def _examine_calls(machine: Machine) -> None:
-    """Every function that is called is declared, with so many arguments."""
+    """Every function that is called is declared, with so many arguments; no item is loose."""
+    for term in (*(rule.term for rule in machine.rules), *(f.body for f in machine.folds)):
+        _within(0, free(term), "item")
     counts = {external.name: len(external.arguments) for external in machine.externals}
     for term in _terms(machine):
         if isinstance(term, terms.Called):

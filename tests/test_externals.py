@@ -26,6 +26,7 @@ from rulec.compiler.codec import digest, to_json
 from rulec.compiler.machine import External, Sort
 from rulec.compiler.marking import mark
 from rulec.compiler.pack import from_bytes
+from rulec.compiler.terms import Bound
 from rulec.dsl import load_text
 from rulec.runtime import BadExternal, Externals, Sampler, Session, Verifier, verify
 from rulec.runtime.coverage import Survey
@@ -360,17 +361,19 @@ def test_packs_hold_names_and_types_only() -> None:
     (external,) = again.machine.externals
     assert isinstance(external, External)
     assert isinstance(external.result, Sort)
-    other = replace_externals(pack)
-    with pytest.raises(PackError, match="function"):
-        from_bytes(other.to_bytes())
 
 
-def replace_externals(pack: Pack) -> Pack:
-    """A pack whose rules call what it does not declare."""
-
-    machine = replace(pack.machine, externals=())
-    name = digest(to_json(machine))
-    return replace(pack, machine=machine, digest=name)
+def test_packs_that_call_what_they_lack_are_refused() -> None:
+    pack = fitted(EVEN)
+    (rule,) = pack.machine.rules
+    loose = replace(rule, term=Bound(0))
+    for machine, what in (
+        (replace(pack.machine, externals=()), "function"),
+        (replace(pack.machine, rules=(loose,)), "item"),
+    ):
+        other = replace(pack, machine=machine, digest=digest(to_json(machine)))
+        with pytest.raises(PackError, match=f"no {what}"):
+            from_bytes(other.to_bytes())
 
 
 # --- the command line ---
