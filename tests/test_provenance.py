@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from brute import Brute
@@ -22,8 +22,13 @@ from rulec.runtime.host import Host
 from rulec.runtime.reference import Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rulec.compiler import Machine
     from rulec.runtime import Claim
+
+Data: TypeAlias = dict[str, list[int]]
+Bound: TypeAlias = dict[str, int]
 
 GROUNDED = """
 input question: text
@@ -251,6 +256,95 @@ def test_rules_over_lists_of_values(rule: str, right: str, wrong: str) -> None:
     assert Verifier(machine)(f"0 1:{right}".encode()).verdict in ("pass", "vacuous")
     (claim,) = broken(machine, f"0 1:{wrong}")
     assert (claim.rule, claim.tier) == ("r", "commit")
+
+
+class Asker:
+    """Draws conditions that go through lists within lists, with what they mean."""
+
+    def __init__(self, r: Random) -> None:
+        self.r = r
+        self.bound = 0
+
+    def source(self) -> tuple[str, Callable[[Data], list[int]]]:
+        name = self.r.choice(["xs", "ys", "items.a", "items.b", "numbers(q)"])
+        return name, lambda data: data[name]
+
+    def value(self, names: list[str]) -> tuple[str, Callable[[Data, Bound], int]]:
+        r = self.r
+        if names and r.random() < 0.7:
+            name = r.choice(names)
+            return name, lambda _, bound: bound[name]
+        if r.random() < 0.5:
+            count = r.randint(0, 3)
+            return str(count), lambda *_: count
+        text, items = self.source()
+        return f"sum({text})", lambda data, _: sum(items(data))
+
+    def condition(self, names: list[str], depth: int) -> tuple[str, Callable[..., bool]]:
+        r = self.r
+        kind = r.choice(["in", "compare", "each", "each", "record", "total"])
+        if depth == 0 or kind == "compare":
+            (one, left), (other, right) = self.value(names), self.value(names)
+            return f"{one} <= {other}", lambda d, b: left(d, b) <= right(d, b)
+        text, items = self.source()
+        if kind == "in":
+            one, left = self.value(names)
+            return f"{one} in {text}", lambda d, b: left(d, b) in items(d)
+        self.bound += 1
+        name = f"v{self.bound}"
+        if kind == "total":
+            one, left = self.value(names)
+            other, right = self.value([*names, name])
+            return (
+                f"{one} <= sum({name} in {text}: {other})",
+                lambda d, b: (
+                    left(d, b) <= sum(right(d, {**b, name: item}) for item in items(d))
+                ),
+            )
+        function, decide = r.choice([("all", all), ("any", any)])
+        if kind == "each":
+            body, holds = self.condition([*names, name], depth - 1)
+            return f"{function}({name} in {text}: {body})", lambda d, b: decide(
+                holds(d, {**b, name: item}) for item in items(d)
+            )
+        body, holds = self.condition([*names, f"{name}.a", f"{name}.b"], depth - 1)
+        return f"{function}({name} in items: {body})", lambda d, b: decide(
+            holds(d, {**b, f"{name}.a": one, f"{name}.b": other})
+            for one, other in zip(d["items.a"], d["items.b"], strict=True)
+        )
+
+
+NESTED = """
+type D = int in 0 .. 4
+param q: text = "1 and 3"
+shape Item {{ "(" a: D "," b: D ")" }}
+shape S {{ xs: D{{0..3 sep ","}} ":" items: Item{{0..3}} ";" ys: D{{0..3 sep ","}} "."
+    rule r: {condition}
+}}
+trace S
+"""
+
+
+@seeded(60, 4_000)
+@given(SEEDS)
+def test_lists_within_lists_mean_what_they_say(seed: int) -> None:
+    r = Random(seed)
+    text, holds = Asker(r).condition([], 3)
+    machine = built(NESTED.format(condition=text))
+    if machine is None:
+        ruleset = load_text(NESTED.format(condition=text)).ruleset
+        assert ruleset is not None, text
+        assert {found.code for found in build(ruleset).diagnostics} <= {"R0901", "R0511"}
+        return
+    for _ in range(6):
+        xs, ys, a, b = (r.choices(range(5), k=r.randint(0, 3)) for _ in range(4))
+        items = list(zip(a, b, strict=False))
+        data = {"xs": xs, "ys": ys, "numbers(q)": [1, 3]}
+        data |= {"items.a": [one for one, _ in items], "items.b": [two for _, two in items]}
+        trace = f"{','.join(map(str, xs))}:{''.join(f'({one},{two})' for one, two in items)}"
+        trace += f";{','.join(map(str, ys))}."
+        (claim,) = Verifier(machine)(trace.encode()).claims
+        assert (claim.verdict == "pass") == holds(data, {}), (text, trace)
 
 
 @pytest.mark.parametrize(
