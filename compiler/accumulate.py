@@ -31,7 +31,7 @@ PICKED = ("prev", "last", "first", "min", "max")
 def measure(names: Names) -> None:
     """Give the folds of a plan their scales and bounds, where they have some."""
     for number_, fold in enumerate(names.plan.folds):
-        if fold.late or fold.function == "distinct":
+        if fold.late or fold.function in ("distinct", "items", "earlier"):
             continue
         try:
             _measure(names, number_, fold)

@@ -259,5 +259,9 @@ class Naming:
                 return ("rounded", mode, digits, inner)
             case terms.Extreme(largest):
                 return ("extreme", largest, inner)
+            case terms.Each(function, number):
+                return ("each", function, number, inner)
+            case terms.Bound(name) | terms.Called(name):
+                return (type(term).__name__, name, inner)
             case _:
                 return (type(term).__name__, inner)

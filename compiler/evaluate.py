@@ -8,7 +8,8 @@ from math import ceil, floor
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-from rulec.compiler import terms
+from rulec.compiler import lists, terms
+from rulec.compiler.gathering import worst
 from rulec.compiler.links import NOTHING as UNLINKED
 from rulec.compiler.links import Links
 from rulec.compiler.rows import NOTHING, Rows
@@ -29,6 +30,14 @@ OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 Fetch = Callable[[int], Value]
 """The value of a fold, by its index; `Gap.UNKNOWN` while its list is open."""
+
+Ask = Callable[[str, tuple[Any, ...]], Value]
+"""The answer of a function of the embedding program, by its name."""
+
+
+def later(_function: str, _arguments: tuple[Any, ...]) -> Value:
+    """No function is asked yet."""
+    return Gap.PENDING
 
 
 def limited(value: Fraction) -> Value:
@@ -83,10 +92,14 @@ def near(left: Fraction, right: Fraction, digits: int) -> bool:
 class Evaluator:
     """Evaluates terms over one register file.
 
-    `fetch` gives the folds. A term whose value is still open is `Gap.UNKNOWN`.
+    `fetch` gives the folds. A term whose value is still open is `Gap.UNKNOWN`; where only the
+    answer of a function is missing, `Gap.PENDING`.
     """
 
-    def __init__(self, regs: Sequence[Any], fetch: Fetch) -> None:
+    def __init__(self, regs: Sequence[Any], fetch: Fetch, ask: Ask = later) -> None:
+        self.ask = ask
+        self.bound: dict[int, Any] = {}
+        """The items of lists that are being gone through."""
         self._regs = regs
         self._fetch = fetch
 
@@ -114,31 +127,34 @@ class Evaluator:
             case terms.Either(test, yes, no):
                 held = self.value(test)
                 return held if isinstance(held, Gap) else self.value(yes if held else no)
+            case _ if isinstance(term, terms.Opaque):
+                return lists.value(self, term)
             case _:
                 return self._strict(term)
 
+    def register(self, register: int) -> Value:
+        """What a register holds."""
+        return self._regs[register]  # type: ignore[no-any-return]
+
     def _first(self, inner: tuple[Term, ...], decisive: bool) -> Value:
         """The conjunction (`decisive` False) or disjunction, in order."""
+        pending = False
         open_ = False
         absent = False
         for term in inner:
             held = self.value(term)
-            if held is decisive:
-                return Gap.UNKNOWN if open_ else held
-            if held is Gap.UNDEFINED or held is Gap.COMPLEX:
-                return Gap.UNKNOWN if open_ else held
+            if held is decisive or held is Gap.UNDEFINED or held is Gap.COMPLEX:
+                return Gap.UNKNOWN if open_ else Gap.PENDING if pending else held
+            pending = pending or held is Gap.PENDING
             open_ = open_ or held is Gap.UNKNOWN
             absent = absent or held is Gap.ABSENT
-        if open_:
-            return Gap.UNKNOWN
+        if open_ or pending:
+            return Gap.UNKNOWN if open_ else Gap.PENDING
         return Gap.ABSENT if absent else not decisive
 
     def _strict(self, term: Term) -> Value:
         held = [self.value(part) for part in terms.parts(term)]
-        for gap in (Gap.UNKNOWN, Gap.ABSENT, Gap.COMPLEX, Gap.UNDEFINED):
-            if gap in held:
-                return gap
-        return self._apply(term, held)
+        return worst(held) or self._apply(term, held)
 
     def _linked(self, term: terms.Linked, names: list[Any]) -> Value:
         held = self._regs[term.graph]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import domains, solver, terms
 from rulec.compiler.candidates import candidates, constants
+from rulec.compiler.opaque import opaque
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,6 +155,8 @@ class Frame:
         }
 
     def _question(self, asked: Sequence[Term]) -> _Question:
+        """What the solver is asked: all but the conditions that only values can tell."""
+        asked = [condition for condition in asked if not opaque(condition)]
         read = frozenset().union(*map(variables, asked))
         read |= {variable.number for variable in self.variables if variable.parameter}
         words, enough = self._texts(read, asked)

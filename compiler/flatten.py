@@ -13,7 +13,7 @@ from rulec.compiler.conditions import Atom, Cell, Formula, conjoined, equal
 from rulec.compiler.evaluate import OPPOSITE
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.terms import Gap, Term
-from rulec.compiler.values import ONE, Outcome, Values, formless, worse
+from rulec.compiler.values import ONE, Outcome, Values, worse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ class Flattener(Values):
                     )
                 ]
             case _:
-                raise self._unfit(formless(term))
+                raise self._formless(term)
 
     def _truth(self, fold: Folding) -> list[Outcome]:
         """`all` or `any` over a list: whether it held of the items so far is a variable."""

@@ -150,6 +150,8 @@ class _Unknowns:
                 return terms.Read(self._variable(naming.term(term), domain))
             case terms.Present() | terms.Else():
                 raise _Open
+            case _ if isinstance(term, terms.Opaque):
+                raise _Open
         inner = [self._term(plan, naming, given, part) for part in terms.parts(term)]
         match term:
             case terms.Near(_, _, digits, least):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import machine, terms
 from rulec.compiler.kinds import unsupported
+from rulec.compiler.opaque import calls
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
 from rulec.compiler.quantities import quantity_at
 from rulec.compiler.terms import START, Fold, Term
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rulec.dsl.diagnostics import Diagnostic
     from rulec.dsl.source import Span
 
-_FOLDS: dict[str, Fold] = {
+FOLDS: dict[str, Fold] = {
     "sum": "sum",
     "count": "count",
     "min": "min",
@@ -31,6 +32,7 @@ _FOLDS: dict[str, Fold] = {
     "all": "all",
     "any": "any",
 }
+_BEFORE = ("prev", "earlier")
 _MODES = {"round": "half", "round_even": "even", "floor": "floor", "ceil": "ceil"}
 
 
@@ -61,7 +63,14 @@ class Many:
     item: Place
 
 
-Held: TypeAlias = Scalar | Instance | Nowhere | Many
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of a list of values, by the number of the `Each` that goes through it."""
+
+    number: int
+
+
+Held: TypeAlias = Scalar | Instance | Nowhere | Many | Item
 Scope: TypeAlias = dict[str, Held]
 
 
@@ -75,7 +84,7 @@ class Lowerer:
         self._layout = layout
         self._quantities = quantities
         self.folds: list[machine.Folding] = []
-        self._known: dict[tuple[Fold, int, int, Term], int] = {}
+        self._known: dict[tuple[Fold, int, int, Term, bool], int] = {}
 
     def rule(self, rule: checked.Rule, instance: Instance) -> Term:
         """The rule of one instance. Raises `NotEnforced`."""
@@ -167,14 +176,17 @@ class Lowerer:
                 inner = self._member(many, name, term.span)
                 if isinstance(inner, Many):
                     return self._folded(function, inner, self._item(inner, term.span, what))
-        found = self._value_at(self._held(term, this, scope), what)
+        held = self._held(term, this, scope)
+        if isinstance(held, Item):
+            return terms.Bound(held.number)
+        found = self._value_at(held, what)
         if found is None:
             raise refuse(f"`{term.span.text}` as a value", term.span)
         return found
 
     def _value_at(self, held: Held | Place | None, what: What) -> Term | None:
         """What is read of a place; None where it holds no single value."""
-        if isinstance(held, Scalar | Nowhere):
+        if isinstance(held, Nowhere) or (isinstance(held, Scalar) and not self._prose(held)):
             return terms.Read(held.register)
         quantity = quantity_at(held, self._quantities)
         return None if quantity is None else quantity.read(what)
@@ -191,6 +203,10 @@ class Lowerer:
             return key
         names = [known.name for known in spec.columns]
         return terms.Lookup(spec.register, key, names.index(column))
+
+    def _prose(self, held: Scalar) -> bool:
+        """Whether a field is prose, whose text is not kept."""
+        return self._layout.fields[held.field].kind == "prose"
 
     def _previous(self, term: checked.Term, held: Held, name: str, what: What) -> Term:
         if not isinstance(held, Instance) or held.list is None:
@@ -254,9 +270,6 @@ class Lowerer:
         return field.table >= 0 and tables[field.table].key == name
 
     def _many(self, term: checked.Term, this: Instance, scope: Scope) -> Many:
-        match term:
-            case checked.Call("earlier"):
-                raise refuse(f"`{term.span.text}`", term.span)
         held = self._held(term, this, scope)
         if not isinstance(held, Many):
             raise refuse(f"`{term.span.text}` as a list", term.span)
@@ -294,11 +307,11 @@ class Lowerer:
                 return self._read(arguments[0], this, scope, "unit")
             case "sorted":
                 return self._sorted(self._many(arguments[0], this, scope), term.span)
-            case function if function in _FOLDS and len(arguments) == 1:
+            case function if function in FOLDS and len(arguments) == 1:
                 many = self._many(arguments[0], this, scope)
                 if function == "count":
                     return self._folded("count", many, self._counted(many))
-                return self._folded(_FOLDS[function], many, self._item(many, term.span))
+                return self._folded(FOLDS[function], many, self._item(many, term.span))
             case _:
                 raise refuse(f"`{term.span.text}`", term.span)
 
@@ -333,7 +346,7 @@ class Lowerer:
 
     def _present(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
         held = self._held(term, this, scope)
-        if isinstance(held, Scalar | Nowhere):
+        if isinstance(held, Nowhere) or (isinstance(held, Scalar) and not self._prose(held)):
             return terms.Present(held.register)
         if isinstance(held, Instance):
             for place in held.members.values():
@@ -358,7 +371,7 @@ class Lowerer:
             case Scalar(_, register):
                 return register
             case Listed(number, Scalar(_, register)):
-                fold = self._folded("each", Many((number,), place.item), terms.Read(register))
+                fold = self._folded("items", Many((number,), place.item), terms.Read(register))
                 return self.folds[fold.fold].register if isinstance(fold, terms.Folded) else -1
             case _:
                 return -1
@@ -380,7 +393,7 @@ class Lowerer:
             raise refuse(f"`{term.source.span.text}` as a list", term.source.span)
         body = self._term(term.body, this, {**scope, term.variable: item})
         late = self._late(body, many, term.span)
-        return self._folded(_FOLDS[term.function], many, body, late=late)
+        return self._folded(FOLDS[term.function], many, body, late=late)
 
     def _late(self, body: Term, many: Many, span: Span) -> bool:
         """Whether the body reads what is not known yet when an item closes."""
@@ -393,15 +406,16 @@ class Lowerer:
             reads |= terms.registers(fold.body) - set(lists[fold.list].registers)
             if fold.list != many.lists[-1]:
                 reads.add(lists[fold.outer].count)
-        again = any(f.list == many.lists[-1] and f.function != "prev" for f in inside)
-        late = again or any(r >= first and r not in inner for r in reads)
-        before = (self.folds[fold] for fold in terms.folds(body))
-        own = any(f.function == "prev" and f.list == many.lists[-1] for f in before)
-        own = own or any(lists[f.outer].count in inner for f in inside)
-        if late and (own or len(many.lists) > 1):
+        again = any(f.list == many.lists[-1] and f.function not in _BEFORE for f in inside)
+        behind = again or any(r >= first and r not in inner for r in reads)
+        direct = (self.folds[fold] for fold in terms.folds(body))
+        before = any(f.function in _BEFORE and f.list == many.lists[-1] for f in direct)
+        late = behind or calls(body)
+        own = any(lists[f.outer].count in inner for f in inside)
+        if (behind and before) or (late and (own or len(many.lists) > 1)):
             raise refuse(
                 f"`{span.text}`, which reads a nested list or the item before together with "
-                "what is written behind its list,",
+                "what is known only behind its list,",
                 span,
             )
         return late
@@ -425,7 +439,7 @@ class Lowerer:
         return terms.Listed(self._table(term.source.name, term.span).register, wanted)
 
     def _folded(self, function: Fold, many: Many, body: Term, *, late: bool = False) -> Term:
-        key = (function, many.lists[-1], many.lists[0], body)
+        key = (function, many.lists[-1], many.lists[0], body, late)
         known = self._known.get(key)
         if known is None:
             start = () if late else START[function]

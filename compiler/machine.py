@@ -91,7 +91,8 @@ class Field:
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
     that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
     has the columns of its row in the fields `columns`, which no text shows. The unit of
-    a quantity has its number's field as `counts`.
+    a quantity has its number's field as `counts`. With
+    `operands` the numbers of an expression go into `digits`.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Field:
     columns: tuple[int, ...] = ()
     longest: int = 0
     counts: int = -1
+    operands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,16 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """What a value that comes from outside of the trace may be."""
+
+    kind: Kind
+    domain: Region = ()
+    words: tuple[str, ...] = ()
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table; `low` and `high` are registers of its least and greatest value.
 
@@ -227,6 +239,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """A function of the embedding program that rules call."""
+
+    name: str
+    arguments: tuple[Sort, ...]
+    result: Sort
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """A watch in one prose: where it begins, and the registers of its own shape."""
 
@@ -258,4 +279,5 @@ class Machine:
     guards: tuple[Guard, ...] = ()
     begins: int = -1
     tables: tuple[Table, ...] = ()
+    externals: tuple[External, ...] = ()
     digest: str = field(default="", compare=False)

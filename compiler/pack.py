@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.vocabulary import Vocabulary
 
-FORMAT = "2"
+FORMAT = "3"
 _DAMAGE = (
     SafetensorError,
     Malformed,

@@ -10,6 +10,7 @@ from rulec.compiler.candidates import constants, matches
 from rulec.compiler.filling import Frame, Variable, variables
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.matches import any_text, dfa_of, texts
+from rulec.compiler.opaque import opaque
 from rulec.compiler.outcomes import HUGE, Size, fails, holds, may_exceed
 from rulec.compiler.symbolic import every, negated, some
 from rulec.compiler.unroll import Gap, unroll
@@ -112,6 +113,13 @@ class Laid:
             if claim.rule in rules
         ):
             yield "numbers may become too complex"
+        same = {claim.held for claim in self._held()}
+        if any(
+            opaque(claim.held.term) and claim.held not in same
+            for claim in self.other.claims
+            if claim.rule in rules
+        ):
+            yield "what a rule says of lists or functions only values tell"
         read = frozenset().union(*map(variables, self._terms()))
         changed = (gap for gap in self.kept.gaps if gap.field in self.pair.changed)
         if any(self.pair.textual(gap.field) and gap.value in read for gap in changed):

@@ -20,6 +20,7 @@ from rulec.compiler.kinds import (
     unsupported,
     words_of,
 )
+from rulec.compiler.spelling import formula_text
 from rulec.compiler.terms import Exact, Gap
 from rulec.dsl import checked
 
@@ -225,6 +226,8 @@ class Layout:
     def _scalar(
         self, slot: checked.Slot, type_: checked.ScalarType, shape: str
     ) -> Scalar | None:
+        if isinstance(type_, checked.FormulaType) and self.ruleset.names[type_.names].open:
+            type_ = formula_text()
         kind = kind_of(type_)
         if kind is None:
             self.problems.append(unsupported(f"the type `{slot.span.text}`", slot.span))

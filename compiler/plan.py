@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rulec.compiler import machine, terms
-from rulec.compiler.lower import Lowerer, NotEnforced, deep_folds
+from rulec.compiler import machine, opaque, terms
+from rulec.compiler.externals import externals_of
+from rulec.compiler.lower import NotEnforced, deep_folds
 from rulec.compiler.ops import Link
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
 from rulec.compiler.quantities import apart, units_in
+from rulec.compiler.sources import SourceLowerer
 from rulec.compiler.support import slots, unenforced
 from rulec.compiler.tables import tables_of
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rulec.compiler.terms import Term
     from rulec.dsl.diagnostics import Diagnostic
@@ -35,6 +37,7 @@ class Plan:
     fields: tuple[machine.Field, ...] = ()
     lists: tuple[machine.List, ...] = ()
     problems: tuple[Diagnostic, ...] = ()
+    externals: tuple[machine.External, ...] = ()
 
     def rules_of(self, instance: Instance) -> tuple[int, ...]:
         """The rules that stand in an instance's shape."""
@@ -117,12 +120,12 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     """Lay out a ruleset and lower its rules."""
     ruleset, quantities = apart(ruleset)
     layout = Layout(ruleset)
-    for param in ruleset.params.values():
+    for param in (*ruleset.params.values(), *_inputs(ruleset)):
         layout.parameter(param)
     layout.tables = tables_of(ruleset, layout.register, layout.problems)
     layout.graphs = {name: layout.register(()) for name in ruleset.graphs}
     root = layout.instance(_trace(ruleset), ruleset.name, {}, None)
-    lowerer = Lowerer(layout, quantities)
+    lowerer = SourceLowerer(layout, quantities)
     problems = [*unenforced(ruleset), *layout.problems]
     rules: list[machine.Rule] = []
     sources: list[checked.Rule] = []
@@ -150,12 +153,25 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
         instance.rules = tuple(range(before, len(rules)))
     _link(layout, lowerer)
     plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
-    plan.problems = tuple(dict.fromkeys(problems))
+    plan.externals, misfits = externals_of(ruleset, _said(plan))
+    plan.problems = tuple(dict.fromkeys((*problems, *misfits)))
     _connect(plan, units_in(layout.instances, quantities))
     return plan
 
 
-def _link(layout: Layout, lowerer: Lowerer) -> None:
+def _inputs(ruleset: checked.Ruleset) -> Iterator[checked.Param]:
+    """The single values among the inputs: parameters that every request brings."""
+    for name, given in ruleset.inputs.items():
+        if given.type is not None:
+            yield checked.Param(name, given.type, None, given.span)
+
+
+def _said(plan: Plan) -> tuple[Term, ...]:
+    """The terms of all rules and folds."""
+    return (*(rule.term for rule in plan.rules), *(fold.body for fold in plan.folds))
+
+
+def _link(layout: Layout, lowerer: SourceLowerer) -> None:
     """What enters graphs: a node of each instance of their shapes."""
     for name, graph in layout.ruleset.graphs.items():
         for instance in layout.instances:
@@ -172,6 +188,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
 
     `numbers` are the fields of the numbers of quantities, by the fields of their units.
     """
+    asked = frozenset().union(*map(opaque.operands, _said(plan)))
     plan.fields = tuple(
         replace(
             field_,
@@ -184,6 +201,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
             ),
             keep=bool(plan.rules_reading((field_.register,))),
             counts=numbers.get(number, -1),
+            operands=field_.digits in asked,
         )
         for number, field_ in enumerate(plan.layout.fields)
     )

@@ -11,13 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rulec.compiler import terms
+from typing_extensions import assert_never
+
+from rulec.compiler import propositions, terms
 from rulec.compiler.encoding import TEXT, TRUTH, Encoder
 from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.terms import Exact, Gap, Term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from rulec.compiler.propositions import Proposition
 
 EFFORT = 4_000_000
 """What the solver may spend on a question, in its own deterministic units."""
@@ -32,6 +36,7 @@ __all__ = [
     "Contradiction",
     "Satisfiable",
     "Undecided",
+    "follows",
     "satisfy",
 ]
 
@@ -160,3 +165,42 @@ def _ask(
     found = {register: encoder.value(register, model) for register in scales}
     values = {register: value for register, value in found.items() if value is not None}
     return Satisfiable(values) if values == found else Undecided("the values are irrational")
+
+
+def follows(premises: Sequence[str], claim: str, rlimit: int = EFFORT) -> bool | None:
+    """Whether a formula holds wherever others do; None where the solver gives no answer."""
+    import z3  # noqa: PLC0415 - takes long to load
+
+    said, wanted = [*map(propositions.parse, premises)], propositions.parse(claim)
+    context = z3.Context()
+    names = {text: z3.Bool(text, context) for text in propositions.atoms((*said, wanted))}
+    solver = z3.Solver(ctx=context)
+    solver.set("rlimit", rlimit)
+    solver.set("random_seed", SEED)
+    solver.add(*(_formula(z3, term, names) for term in (*said, propositions.Denied(wanted))))
+    answer = solver.check()
+    if answer == z3.unsat:
+        return True
+    if answer != z3.sat:
+        return None
+    model = solver.model()
+    truths = {text: z3.is_true(model.eval(name)) for text, name in names.items()}
+    apart = all(propositions.holds(term, truths) for term in said)
+    return False if apart and not propositions.holds(wanted, truths) else None
+
+
+def _formula(z3: Any, term: Proposition, names: Mapping[str, Any]) -> Any:
+    match term:
+        case propositions.Name(text):
+            return names[text]
+        case propositions.Denied(inner):
+            return z3.Not(_formula(z3, inner, names))
+        case propositions.Both(inner):
+            return z3.And(*(_formula(z3, part, names) for part in inner))
+        case propositions.Either(inner):
+            return z3.Or(*(_formula(z3, part, names) for part in inner))
+        case propositions.Implied(inner):
+            *given, last = (_formula(z3, part, names) for part in inner)
+            return z3.Or(*(z3.Not(part) for part in given), last)
+        case _:
+            assert_never(term)

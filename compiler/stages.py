@@ -120,6 +120,7 @@ def _laid(plan: Plan) -> Built:
         guards=assigned.guards,
         begins=assigned.begins,
         tables=tuple(keyed.table for keyed in plan.layout.tables.values()),
+        externals=plan.externals,
     )
     summaries = tuple(
         dict.fromkeys(

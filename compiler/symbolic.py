@@ -112,6 +112,10 @@ class Valuer:
                 return _turned(found)
             case terms.Either(test, yes, no):
                 return _either(*(self.held(part, regs) for part in (test, yes, no)))
+            case terms.Each(_, _, source, body):
+                items, found = self.held(source, regs), self.held(body, regs)
+                inner = (items.term, chosen(found.absent, FALSE, found.term))
+                return Held(rebuilt(term, inner), items.absent)
             case _:
                 return self._strict(term, regs)
 
@@ -188,6 +192,8 @@ def folded(function: Fold, items: Sequence[Held]) -> Held:
             return Held(some([chosen(i.absent, FALSE, i.term) for i in there]))
         case "distinct":
             return Held(_differ(there))
+        case "items" | "earlier":
+            return Held(terms.Listing(tuple(chosen(i.absent, FALSE, i.term) for i in there)))
         case "first" | "last" | "prev":
             return _first(there if function == "first" else there[::-1])
         case _:

@@ -27,13 +27,17 @@ class Gap(Enum):
     ABSENT = "absent"  # can no longer be written: rules over it are vacuous
     UNDEFINED = "undefined"  # division by zero
     COMPLEX = "too complex"  # an intermediate left the limit
+    PENDING = "pending"  # known as soon as a function of the embedding program is asked
 
 
 Exact: TypeAlias = Fraction | str | bool
-Value: TypeAlias = Exact | Gap
+Value: TypeAlias = Exact | Gap | tuple[Exact, ...]
+"""What a term can be; a tuple is a list of values."""
+
 Fold: TypeAlias = Literal[
-    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "all", "any", "each"
-]
+    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "all", "any",
+    "items", "earlier",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,69 @@ class Either:
     no: Term
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that is spelled out."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The list of the numbers in a text."""
+
+    text: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """The list of the numbers in an expression: `value` reads that, `register` holds them."""
+
+    value: Term
+    register: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The item at which the `Each` of this number is."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """`function` of what `body` is for every item of the list `source`."""
+
+    function: Fold
+    number: int
+    source: Term
+    body: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Whether a value is an item of a list."""
+
+    term: Term
+    source: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A function of the embedding program, by its name."""
+
+    function: str
+    arguments: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entails:
+    """Whether a formula follows from a list of formulas, all of them texts."""
+
+    premises: Term
+    claim: Term
+
+
 Term: TypeAlias = (
     Const
     | Read
@@ -217,7 +284,18 @@ Term: TypeAlias = (
     | Every
     | Some
     | Either
+    | Listing
+    | Numbers
+    | Operands
+    | Bound
+    | Each
+    | Among
+    | Called
+    | Entails
 )
+
+Opaque: TypeAlias = Listing | Numbers | Operands | Bound | Each | Among | Called | Entails
+"""Terms over lists and functions, of which only a value tells anything."""
 
 
 def parts(term: Term) -> tuple[Term, ...]:
@@ -235,6 +313,12 @@ def parts(term: Term) -> tuple[Term, ...]:
             return (key,)
         case Extreme(_, terms) | Every(terms) | Some(terms):
             return terms
+        case Listing(terms) | Called(_, terms):
+            return terms
+        case Numbers(inner) | Operands(inner):
+            return (inner,)
+        case Each(_, _, left, right) | Among(left, right) | Entails(left, right):
+            return (left, right)
         case Either(test, yes, no):
             return (test, yes, no)
         case _:
@@ -258,6 +342,25 @@ def rebuilt(term: Term, inner: Sequence[Term]) -> Term:
             return replace(term, key=inner[0])
         case Binary() | Relate() | Near():
             return replace(term, left=inner[0], right=inner[1])
+        case _:
+            return _rebuilt(term, inner)
+
+
+def _rebuilt(term: Term, inner: Sequence[Term]) -> Term:
+    """The same for terms over lists and functions."""
+    match term:
+        case Listing():
+            return Listing(tuple(inner))
+        case Called():
+            return replace(term, arguments=tuple(inner))
+        case Numbers():
+            return Numbers(inner[0])
+        case Operands():
+            return replace(term, value=inner[0])
+        case Each():
+            return replace(term, source=inner[0], body=inner[1])
+        case Among() | Entails():
+            return type(term)(inner[0], inner[1])
         case _:
             return term
 
@@ -302,6 +405,7 @@ START: dict[Fold, Exact | Gap | int | tuple[Exact, ...]] = {
     "distinct": (),
     "all": True,
     "any": False,
-    "each": (),
+    "items": (),
+    "earlier": (),
 }
 """What a list is folded from."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from rulec.compiler import terms
 from rulec.compiler.conditions import MOST_CELLS, PRESENT, Atom, Cell, Unfit, equal
+from rulec.compiler.opaque import why
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.terms import LIMIT, Gap, Term
 
@@ -93,7 +94,7 @@ class Values(ABC):
             case terms.Either(test, yes, no):
                 return self._branches(test, yes, no)
             case _:
-                raise self._unfit(formless(term))
+                raise self._formless(term)
 
     def _read(self, register: int, there: int) -> Cases:
         held = self._names.value(register)
@@ -287,6 +288,9 @@ class Values(ABC):
 
     def _unfit(self, reason: str) -> Unfit:
         return Unfit(reason, self._rules)
+
+    def _formless(self, term: Term) -> Unfit:
+        return self._unfit(why(term) or "its condition has no form that masks can keep")
 
     def _there(self, register: int, there: bool) -> Cell:
         return (equal(variable(PRESENT + register), int(there)).of(self._rules),)

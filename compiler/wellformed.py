@@ -9,6 +9,7 @@ from rulec.compiler import ops as m
 from rulec.compiler import terms
 from rulec.compiler.codec import Malformed
 from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.opaque import free
 from rulec.compiler.places import DEEPEST
 from rulec.compiler.projection import MOST_PIECES
 
@@ -32,6 +33,7 @@ def examine(machine: Machine) -> None:
     _within(len(machine.watches), _watches(machine), "watch")
     _within(len(machine.labels), _labels(machine), "label")
     _within(len(machine.guards), _guards(machine), "guard")
+    _examine_calls(machine)
     for guard in machine.guards:
         _examine_guard(machine, guard)
 
@@ -40,6 +42,16 @@ def _within(size: int, found: Iterable[object], what: str) -> None:
     for number in found:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < size:
             raise Malformed(f"no {what} {number!r}")
+
+
+def _examine_calls(machine: Machine) -> None:
+    """Every function that is called is declared, with so many arguments; no item is loose."""
+    for term in (*(rule.term for rule in machine.rules), *(f.body for f in machine.folds)):
+        _within(0, free(term), "item")
+    counts = {external.name: len(external.arguments) for external in machine.externals}
+    for term in _terms(machine):
+        if isinstance(term, terms.Called):
+            _within(1, (counts.get(term.function, -1) - len(term.arguments),), "function")
 
 
 def _guards(machine: Machine) -> Iterator[int]:
@@ -122,6 +134,8 @@ def _registers(machine: Machine) -> Iterator[int]:
         yield from terms.registers(term)
         if isinstance(term, terms.Near):
             yield term.digits
+        elif isinstance(term, terms.Operands):
+            yield term.register
 
 
 def _terms(machine: Machine) -> Iterator[Term]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.compiler import domains, terms
 from rulec.compiler.filling import Filled, Frame, Impossible, Unknown, Variable
+from rulec.compiler.opaque import opaque
 from rulec.compiler.outcomes import fails, holds
 from rulec.compiler.symbolic import FALSE, some
 from rulec.compiler.trees import Forest
@@ -116,10 +117,10 @@ class Witnesses:
 
         Rules are indices of the plan's, and stand for the rule of the file in every place that
         it has: it holds in all of them, or is broken in some. A vacuous rule holds. A trace
-        that `confirm` refuses is passed over.
+        that `confirm` refuses is passed over; without it, what only values tell is undecided.
         """
         kept, broken = self._sources(holds), [self._sources((rule,)) for rule in fails]
-        search = _Search(self._plan, self._writer, kept, broken)
+        search = _Search(self._plan, self._writer, kept, broken, confirm is not None)
         asked = kept.union(*broken)
         forest = Forest(self._plan, shaky(self._plan, asked), watched(self._plan, asked))
         trees, complete = forest.trees(self._most)
@@ -187,12 +188,18 @@ class _Search:
     """One question, asked of tree after tree."""
 
     def __init__(
-        self, plan: Plan, writer: Writer, kept: frozenset[int], broken: list[frozenset[int]]
+        self,
+        plan: Plan,
+        writer: Writer,
+        kept: frozenset[int],
+        broken: list[frozenset[int]],
+        confirmed: bool,
     ) -> None:
         self._plan = plan
         self._writer = writer
         self._kept = kept
         self._broken = broken
+        self._confirmed = confirmed
         self.sure = True
         self.work = 0
         self.unknown: list[str] = []
@@ -208,6 +215,9 @@ class _Search:
             return
         asked = self._asked(unrolled)
         if FALSE in asked:
+            return
+        if not self._confirmed and any(map(opaque, asked)):
+            self.unknown.append("what a rule says of lists or functions only values tell")
             return
         self.work += weight(asked)
         self.sure = self.sure and not unrolled.doubtful

@@ -570,11 +570,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`names name { attribute: type }`."""
+    """`names name { attribute: type }`; `open`: any identifier is one of them."""
 
     name: str
     attributes: tuple[Column, ...]
     span: Span = field(compare=False)
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Declarations:
                     self._input(name, item)
                 case i.Names():
                     columns = self._columns(name, item.attributes)
-                    self.names[name] = c.Names(name, columns, item.span)
+                    self.names[name] = c.Names(name, columns, item.span, item.open)
                 case i.External():
                     self._external(name, item)
                 case _:

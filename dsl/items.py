@@ -78,11 +78,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`names name { attribute: type }`."""
+    """`names name { attribute: type }`, or `names name open`: any identifier is one of them."""
 
     name: Ident
     attributes: tuple[Column, ...]
     span: Span = field(compare=False)
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

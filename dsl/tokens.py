@@ -48,6 +48,7 @@ WORDS = ITEM_WORDS | {
     "up": "_UP",
     "to": "_TO",
     "compact": "COMPACT",
+    "open": "OPEN",
     "by": "_BY",
     "with": "_WITH",
     "sep": "_SEP",

@@ -1,5 +1,6 @@
 """Packs at work: engines, sessions, generation, verdicts."""
 
+from rulec.runtime.externals import BadExternal, Externals
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal
 from rulec.runtime.sample import NoSample, Sampler, sample
@@ -8,8 +9,10 @@ from rulec.runtime.verdicts import Claim, Verdict
 from rulec.runtime.verify import Verifier, verify
 
 __all__ = [
+    "BadExternal",
     "BadInput",
     "Claim",
+    "Externals",
     "NoSample",
     "Refusal",
     "Refused",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from rulec.compiler import regions, terms
-from rulec.compiler.evaluate import Evaluator
+from rulec.compiler.evaluate import Ask, Evaluator, later
+from rulec.compiler.gathering import finished, gathered
 from rulec.compiler.lower import deep_folds
 from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
@@ -20,7 +20,7 @@ from rulec.runtime.numerals import Allowed, meet, runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rulec.compiler.machine import Field, Folding, Machine, Rule
+    from rulec.compiler.machine import Field, Folding, List, Machine, Rule
     from rulec.compiler.regions import Region
     from rulec.compiler.rows import Keys, Rows
 
@@ -69,6 +69,7 @@ class Rules:
             for f in numeric
             if f.kind != "expr"
         }
+        self._kept = [_of_item(machine, spec) for spec in machine.lists]
         self.guards = Guards(machine)
         self._guarded = [self.guards.reads(number) for number in range(len(machine.guards))]
 
@@ -161,7 +162,7 @@ class Rules:
 
     # --- values ---
 
-    def fetch(self, regs: Sequence[Any], number: int) -> Value:
+    def fetch(self, regs: Sequence[Any], number: int, ask: Ask = later) -> Value:
         """The value of a fold; `UNKNOWN` while items may still change it."""
         fold = self.machine.folds[number]
         held: Any = regs[fold.register]
@@ -170,11 +171,11 @@ class Rules:
             settled = closed or fold.function == "prev" or held is not Gap.ABSENT
             return held if settled else Gap.UNKNOWN
         if fold.late:
-            return self._late(regs, fold, held) if closed else Gap.UNKNOWN
+            return self._late(regs, fold, held, ask) if closed else Gap.UNKNOWN
         if self._settled(regs, fold, held):
             return fold.function == "any"
         match fold.function:
-            case "prev" | "first":
+            case "prev" | "first" | "earlier":
                 return cast("Value", held)
             case "distinct":
                 return (held is not False) if closed or held is False else Gap.UNKNOWN
@@ -182,23 +183,30 @@ class Rules:
                 return held if closed or held is False else Gap.UNKNOWN
             case "any":
                 return held if closed or held is True else Gap.UNKNOWN
-        if not closed:
-            return Gap.UNKNOWN
-        return Fraction(held) if fold.function == "count" else held
+        return finished(fold.function, held) if closed else Gap.UNKNOWN
 
-    def _late(self, regs: Sequence[Any], fold: Folding, items: Iterable[Any]) -> Value:
-        """Fold items whose bodies read what is written behind their list."""
-        registers = self.machine.lists[fold.list].registers
+    def _late(
+        self, regs: Sequence[Any], fold: Folding, items: Iterable[Any], ask: Ask
+    ) -> Value:
+        """Fold items whose bodies read what is known only behind their list."""
         held: Any = START[fold.function]
+        pending = False
         for item in items:
-            trial = [regs[register] for register in range(len(regs))]
-            for register, value in zip(registers, item, strict=True):
-                trial[register] = value
-            found = self.value(trial, fold.body)
+            trial = self.replayed(regs, fold, item)
+            found = self.value(trial, fold.body, ask)
             if found is Gap.UNKNOWN:
                 return found
-            held = _gathered(fold.function, held, found)
-        return Fraction(held) if fold.function == "count" else cast("Value", held)
+            pending = pending or found is Gap.PENDING
+            if not pending:
+                held = gathered(fold.function, held, found)
+        return Gap.PENDING if pending else finished(fold.function, held)
+
+    def replayed(self, regs: Sequence[Any], fold: Folding, item: Iterable[Any]) -> list[Any]:
+        """The registers as they were when an item of a late fold had been written."""
+        trial = [regs[register] for register in range(len(regs))]
+        for register, value in zip(self._kept[fold.list], item, strict=True):
+            trial[register] = value
+        return trial
 
     def _settled(self, regs: Sequence[Any], fold: Folding, held: object) -> bool:
         """Whether the item under way already decides a condition on its list."""
@@ -208,11 +216,11 @@ class Rules:
         value = self.value(regs, fold.body)
         if isinstance(value, Gap):
             return False
-        return _gathered(fold.function, held, value) is (fold.function == "any")
+        return gathered(fold.function, held, value) is (fold.function == "any")
 
-    def value(self, regs: Sequence[Any], term: Term) -> Value:
-        """The value of a term now."""
-        return Evaluator(regs, lambda number: self.fetch(regs, number)).value(term)
+    def value(self, regs: Sequence[Any], term: Term, ask: Ask = later) -> Value:
+        """The value of a term now; `ask` answers for functions of the embedding program."""
+        return Evaluator(regs, lambda number: self.fetch(regs, number, ask), ask).value(term)
 
     def gather(self, regs: list[Any], list_: int) -> None:
         """Take the item that has just been written into the folds of its list."""
@@ -221,13 +229,15 @@ class Rules:
             (fold, Gap.UNKNOWN if fold.late else self.value(regs, fold.body))
             for fold in (machine.folds[number] for number in machine.lists[list_].folds)
         ]
+        item: tuple[Any, ...] = ()
+        if any(fold.late for fold, _ in held):
+            item = tuple(regs[register] for register in self._kept[list_])
         for fold, value in held:
             before = regs[fold.register]
             if fold.late:
-                item = tuple(regs[register] for register in machine.lists[list_].registers)
                 regs[fold.register] = (*before, item)
             else:
-                regs[fold.register] = _gathered(fold.function, before, value)
+                regs[fold.register] = gathered(fold.function, before, value)
 
     # --- sets ---
 
@@ -371,6 +381,13 @@ class Rules:
         )
 
 
+def _of_item(machine: Machine, spec: List) -> tuple[int, ...]:
+    """The registers of an item, and those that tell of the items before it."""
+    folds = (machine.folds[number] for number in spec.folds)
+    before = (fold.register for fold in folds if fold.function in ("prev", "earlier"))
+    return (*spec.registers, *before)
+
+
 def _shown(region: Region, near: Sequence[Region], digits: int) -> Region:
     """What of a region is right when `digits` fraction digits are shown."""
     slack = HALF / 10**digits
@@ -378,31 +395,3 @@ def _shown(region: Region, near: Sequence[Region], digits: int) -> Region:
         around = regions.add(wanted, regions.interval(-slack, slack))
         region = regions.intersect(region, around)
     return region
-
-
-def _gathered(function: str, held: Any, value: Value) -> Any:
-    """A fold's register behind one more item."""
-    if isinstance(held, Gap) and held in (Gap.UNDEFINED, Gap.COMPLEX):
-        return held
-    if isinstance(value, Gap):
-        return held if value in (Gap.ABSENT, Gap.UNKNOWN) else value
-    match function:
-        case "sum":
-            return held + value
-        case "count":
-            return held + (value is True)
-        case "last" | "prev":
-            return value
-        case "first":
-            return value if held is Gap.ABSENT else held
-        case "min" | "max":
-            pick = min if function == "min" else max
-            return value if held is Gap.ABSENT else pick(held, value)
-        case "all":
-            return held and value
-        case "any":
-            return held or value
-        case "each":
-            return (*held, value)
-        case _:
-            return held if held is False else value not in held and (*held, value)

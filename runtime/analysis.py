@@ -13,6 +13,7 @@ from rulec.compiler.findings import Finding, Kind, findings, wide
 from rulec.compiler.witness import Trace, Witnesses
 from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label, Severity
+from rulec.runtime.externals import UNASKED
 from rulec.runtime.stuck import stuck_at
 from rulec.runtime.verify import Verifier
 
@@ -86,7 +87,7 @@ class Analysis:
         self.plan = plan
         self._examples = 0
         self._witnesses = Witnesses(plan)
-        self._verify = Verifier(machine)
+        self._verify = Verifier(machine, UNASKED)
 
     def said(self, finding: Finding) -> Diagnostic:
         """A finding as its author reads it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from rulec.dsl import checked
 from rulec.runtime import inputs as given
 from rulec.runtime import trail
 from rulec.runtime.covered import FIELD, GUARDED, PROSE, TEXT, Covered, Places
+from rulec.runtime.externals import Calls, fitting
 from rulec.runtime.programs import Closed
 from rulec.runtime.tallies import Counts, Coverage, tallied
 from rulec.runtime.trail import Tracing
@@ -16,23 +18,30 @@ from rulec.runtime.verdicts import in_order
 from rulec.runtime.verify import furthest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rulec.compiler.marking import Marked
+    from rulec.runtime.externals import Externals
     from rulec.runtime.programs import Mark
     from rulec.runtime.reference import Config, Thread
 
 ABSORBED = 4_096
 """Bytes after which what a trace has come through is counted and forgotten."""
 
+Settled: TypeAlias = "Callable[[Mark], tuple[Mark, str]]"
+
 _KINDS = {GUARDED: "guarded", FIELD: "fields", PROSE: "prose", TEXT: "text"}
 
 
 class Survey:
-    """Counts what traces exercise; of a trace it keeps nothing else."""
+    """Counts what traces exercise; of a trace it keeps nothing else.
 
-    def __init__(self, marked: Marked) -> None:
+    `externals` are the functions that the rules call; raises `BadExternal` if one is missing.
+    """
+
+    def __init__(self, marked: Marked, externals: Externals | None = None) -> None:
         self.marked = marked
+        self._externals = fitting(marked.machine, externals)
         self._engine = Tracing(marked.machine, guarded=False)
         self._places = Places(marked.machine)
         self._counts = Counts()
@@ -41,7 +50,9 @@ class Survey:
         """Count a trace. Raises `BadInput` for values that don't fit."""
         engine = self._engine
         config = engine.start(given.registers(self.marked.machine, inputs))
-        walk = _Walk(self.marked, self._counts, Covered(self._places, len(trace)))
+        calls = Calls(self.marked.machine, self._externals)
+        covered = Covered(self._places, len(trace))
+        walk = _Walk(self.marked, self._counts, covered, partial(calls.settled, engine.rules))
         for at, byte in enumerate(trace):
             after = engine.step(config, byte, at)
             if not after.threads:
@@ -77,7 +88,10 @@ class _Frame:
 class _Walk:
     """One trace: its marks one after the other, each counted once."""
 
-    def __init__(self, marked: Marked, counts: Counts, covered: Covered) -> None:
+    def __init__(
+        self, marked: Marked, counts: Counts, covered: Covered, settled: Settled
+    ) -> None:
+        self._settled = settled
         self._parts = marked.parts
         self._rules = marked.machine.rules
         self._counts = counts
@@ -165,6 +179,7 @@ class _Walk:
 
     def _claim(self, mark: Mark) -> None:
         audit = False
+        mark, _ = self._settled(mark)
         if mark.rule >= 0:
             self._counts.rules[mark.rule, mark.verdict] += 1
             audit = self._rules[mark.rule].tier == "audit"

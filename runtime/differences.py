@@ -12,6 +12,7 @@ from rulec.compiler.domains import of_parameter
 from rulec.compiler.plan import plan_ruleset
 from rulec.compiler.witness import Trace, Witnesses
 from rulec.compiler.writing import proses
+from rulec.runtime.externals import UNASKED
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.replay import Replay
 from rulec.runtime.sample import NoSample, Sampler
@@ -206,7 +207,7 @@ def _drawn(kept: _Side, _other: _Side, aligned: Aligned | Apart, told: _Told) ->
     """Random traces, where the forms differ."""
     if isinstance(aligned, Aligned) and not aligned.loose:
         return
-    draw = Sampler(kept.ruled.machine, ATTEMPTS, LONGEST)
+    draw = Sampler(kept.ruled.machine, ATTEMPTS, LONGEST, UNASKED)
     with suppress(NoSample, BadInput):
         any(told(Trace(draw(seed))) for seed in range(MOST_SAMPLES))
 

@@ -83,6 +83,9 @@ class Mark(NamedTuple):
     lex: Lex
 
 
+ASKED = "asked"
+"""The verdict of a mark that waits for a function of the embedding program."""
+
 Marks: TypeAlias = tuple[Mark, Any] | None
 """A linked list of marks, the latest first."""
 
@@ -203,7 +206,7 @@ class Programs:
         if held is Gap.UNKNOWN:
             return True
         frame.regs[rule.done] = True
-        verdict = _VERDICTS[held if isinstance(held, bool | Gap) else True]
+        verdict = VERDICTS[held if isinstance(held, bool | Gap) else True]
         if self.guarded and rule.tier == "mask" and verdict in ("violate", "too complex"):
             return False
         lex = frame.lex
@@ -261,7 +264,8 @@ class Programs:
         if guarded and field.rules:
             demands = self.rules.regions(field, frame.regs, op.guard)
         for region in demands:
-            frame.lex = Stack(op.field, frame.at, region)
+            operands = () if field.operands else None
+            frame.lex = Stack(op.field, frame.at, region, operands=operands)
             if region is None or stack.completable(frame.lex, "operand"):
                 return True
         return False
@@ -366,7 +370,10 @@ class Programs:
             return False
         if region is not None and (isinstance(value, Gap) or not contains(region, value)):
             return False
-        frame.regs[self.machine.fields[op.field].register] = value
+        field = self.machine.fields[op.field]
+        frame.regs[field.register] = value
+        if field.operands:
+            frame.regs[field.digits] = stack.operands(frame.lex, inner=op.inner)
         return self._closed(frame, op.field)
 
     def _closed(self, frame: Frame, field: int) -> bool:
@@ -378,12 +385,13 @@ class Programs:
         return False
 
 
-_VERDICTS: dict[object, str] = {
+VERDICTS: dict[object, str] = {
     True: "pass",
     False: "violate",
     Gap.ABSENT: "vacuous",
     Gap.UNDEFINED: "violate",
     Gap.COMPLEX: "too complex",
+    Gap.PENDING: ASKED,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rulec.runtime.externals import UNASKED
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.verify import Verifier
 
@@ -46,7 +47,7 @@ class Replay:
     """Replays traces on one machine."""
 
     def __init__(self, machine: Machine) -> None:
-        self._verifier = Verifier(machine)
+        self._verifier = Verifier(machine, UNASKED)
 
     def __call__(self, trace: Trace) -> Replayed:
         """What the reference says of a trace."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rulec.compiler.machine import Machine
+    from rulec.runtime.externals import Externals
 
 LONGEST = 4_000
 """Bytes after which a walk takes the shortest way to the end."""
@@ -27,16 +28,23 @@ class NoSample(Exception):
 
 
 class Sampler:
-    """Draws traces of one machine, in so many attempts each, no walk much longer than so."""
+    """Draws traces of one machine, in so many attempts each, no walk much longer than so.
+
+    `externals` are the functions that its rules call; raises `BadExternal` if one is missing.
+    """
 
     def __init__(
-        self, machine: Machine, attempts: int = ATTEMPTS, longest: int = LONGEST
+        self,
+        machine: Machine,
+        attempts: int = ATTEMPTS,
+        longest: int = LONGEST,
+        externals: Externals | None = None,
     ) -> None:
         self.machine = machine
         self._attempts = attempts
         self._longest = longest
         self._engine = Reference(machine)
-        self._verify = Verifier(machine)
+        self._verify = Verifier(machine, externals)
 
     def __call__(self, seed: int, inputs: Mapping[str, object] | None = None) -> bytes:
         """The trace of a seed. Raises `BadInput` and `NoSample`."""

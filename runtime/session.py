@@ -9,6 +9,7 @@ import numpy as np
 
 from rulec.runtime import inputs as given
 from rulec.runtime.budget import HOPELESS
+from rulec.runtime.externals import Calls, fitting
 from rulec.runtime.host import Host
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal, explain_refusal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.fit import Words
     from rulec.compiler.pack import Pack
+    from rulec.runtime.externals import Externals
 
 TRIES = 3
 """How often a field is tried again before the one in front of it is."""
@@ -64,8 +66,10 @@ class Session:
             It is kept as long as only tokens that masks allow are accepted and no `commit` rule
             bars what would have ended the trace in time.
         host: an engine to share between the sessions of one pack.
+        externals: the functions of the embedding program that the rules call.
 
     Raises:
+        BadExternal: if a function is missing.
         BadInput: if a value doesn't fit, or no trace fits the budget.
     """
 
@@ -75,8 +79,10 @@ class Session:
         inputs: Mapping[str, object] | None = None,
         budget: int | None = None,
         host: Host | None = None,
+        externals: Externals | None = None,
     ) -> None:
         self.pack = pack
+        self._calls = Calls(pack.machine, fitting(pack.machine, externals))
         self._host = Host(pack) if host is None else host
         self._budget = budget
         self._last = frozenset(pack.ends)
@@ -247,7 +253,7 @@ class Session:
         machine, rules = self.pack.machine, self._host.engine.rules
         readings = [in_order(thread.marks) for thread in self._moments[-1].config.threads]
         marks = max(readings, key=len, default=[])
-        return claims(machine, rules, marks, self.text)
+        return claims(machine, rules, marks, self.text, self._calls)
 
     def verdict(self) -> Verdict:
         """The verdict on the whole sequence."""
@@ -263,22 +269,25 @@ class Session:
     @property
     def violations(self) -> tuple[Claim, ...]:
         """The `commit` rules that every reading of the text breaks."""
-        threads = self._moments[-1].config.threads
-        broken = [self._broken(thread) for thread in threads]
-        if not broken or not all(broken):
-            return ()
-        return broken[0]
+        first: tuple[Claim, ...] = ()
+        # A reading under way comes first, so that no function is asked while there is one.
+        for thread in self._moments[-1].config.threads:
+            broken = self._broken(thread)
+            if not broken:
+                return ()
+            first = first or broken
+        return first
 
     def _broken(self, thread: Thread) -> tuple[Claim, ...]:
         machine, rules = self.pack.machine, self._host.engine.rules
         found = [
             mark
             for mark in in_order(thread.marks)
-            if mark.verdict in ("violate", "too complex")
-            and mark.rule >= 0
+            if mark.rule >= 0
             and machine.rules[mark.rule].tier == "commit"
+            and self._calls.settled(rules, mark)[0].verdict in ("violate", "too complex")
         ]
-        return claims(machine, rules, found, self.text)
+        return claims(machine, rules, found, self.text, self._calls)
 
     def retreat(self) -> int:
         """Leave a violation behind: go back to where its field began, and bar its bytes.

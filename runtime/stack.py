@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from rulec.compiler import regions
 from rulec.compiler.evaluate import compute
@@ -20,12 +20,18 @@ FRACTION = 6
 """Fraction digits that a number in an expression may show."""
 
 Result: TypeAlias = Fraction | Gap
+Operands: TypeAlias = "tuple[()] | tuple[Fraction, Operands, int]"
+"""A linked list of numbers, the latest first, each with how many they are with it."""
+
+MOST_OPERANDS = 1_000
+"""Numbers of an expression that rules may ask for."""
 
 
 class Level(NamedTuple):
     """One depth of parentheses: `total add (term times operand)`.
 
-    `negative` belongs to the operand; `binary` tells that an operator stands in it.
+    `negative` belongs to the operand; `binary` tells that an operator stands in it. `since`
+    are the numbers before it.
     """
 
     total: Result | None = None
@@ -34,6 +40,7 @@ class Level(NamedTuple):
     times: str = ""
     negative: bool = False
     binary: bool = False
+    since: Operands | None = ()
 
 
 class Stack(NamedTuple):
@@ -41,7 +48,7 @@ class Stack(NamedTuple):
 
     `mantissa` is None where no number is being written; `held` is the value of parentheses
     that have just been closed. `region` is where the value must lie, None where nothing is
-    enforced.
+    enforced. `operands` are the numbers that have ended, None where no rule asks for them.
     """
 
     field: int
@@ -51,6 +58,7 @@ class Stack(NamedTuple):
     mantissa: int | None = None
     fraction: int = 0
     held: Result | None = None
+    operands: Operands | None = None
 
 
 def operate(op: str, left: Result, right: Result) -> Result:
@@ -97,7 +105,8 @@ def taken(stack: Stack, part: Part, phase: ExprPhase, byte: int) -> Stack | None
             level = stack.levels[-1]._replace(negative=True)
             return stack._replace(levels=(*stack.levels[:-1], level))
         case "open":
-            return stack._replace(levels=(*stack.levels, Level()), mantissa=None, held=None)
+            level = Level(since=stack.operands)
+            return stack._replace(levels=(*stack.levels, level), mantissa=None, held=None)
         case "close":
             return _closed(stack)
         case "point" | "comma" | "blank":
@@ -118,7 +127,9 @@ def _closed(stack: Stack) -> Stack:
     inner = stack.levels[-1]
     outer = stack.levels[-2]
     levels = (*stack.levels[:-2], outer._replace(binary=outer.binary or inner.binary))
-    return stack._replace(levels=levels, held=_total(stack), mantissa=None, fraction=0)
+    return stack._replace(
+        levels=levels, held=_total(stack), mantissa=None, fraction=0, operands=_noted(stack)
+    )
 
 
 def _operator(stack: Stack, op: str) -> Stack:
@@ -126,11 +137,40 @@ def _operator(stack: Stack, op: str) -> Stack:
     if op == "//":  # the second stroke: the first was taken as `/`
         changed = level._replace(times="//")
     elif op in "*/":
-        changed = Level(level.total, level.add, _term(stack), op, binary=True)
+        term = _term(stack)
+        changed = Level(level.total, level.add, term, op, binary=True, since=level.since)
     else:
-        changed = Level(_total(stack), op, binary=True)
+        changed = Level(_total(stack), op, binary=True, since=level.since)
     levels = (*stack.levels[:-1], changed)
-    return stack._replace(levels=levels, mantissa=None, fraction=0, held=None)
+    return stack._replace(
+        levels=levels, mantissa=None, fraction=0, held=None, operands=_noted(stack)
+    )
+
+
+def _noted(stack: Stack) -> Operands | None:
+    """The numbers so far, and the one that has just ended."""
+    if stack.operands is None or stack.mantissa is None:
+        return stack.operands
+    return (cast("Fraction", _operand(stack)), stack.operands, _count(stack.operands) + 1)
+
+
+def _count(found: Operands | None) -> int:
+    return found[2] if found else 0
+
+
+def operands(stack: Stack, *, inner: bool) -> tuple[Fraction, ...] | Gap:
+    """The numbers of the expression that ends here, each with the sign that touches it.
+
+    With `inner` those of the innermost parentheses. Too many of them are `COMPLEX`.
+    """
+    found: list[Fraction] = []
+    here, since = _noted(stack), stack.levels[-1].since if inner else ()
+    if _count(here) - _count(since) > MOST_OPERANDS:
+        return Gap.COMPLEX
+    while here and here is not since:
+        value, here, _ = here
+        found.append(value)
+    return tuple(found[::-1])
 
 
 def ended(stack: Stack, *, inner: bool) -> Result | None:

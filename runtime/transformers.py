@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from transformers import LogitsProcessor
 
+from rulec.runtime.externals import UNASKED
 from rulec.runtime.host import Host
 from rulec.runtime.logits import Masking, constrain
 from rulec.runtime.session import Session
@@ -182,7 +183,8 @@ def rules_processor(
         budget: the tokens within which each trace is completed; give `max_new_tokens`.
         prompt_length: see `RulesProcessor`.
         drafts: see `RulesProcessor`.
-        audit_commit: let `commit` rules be broken; `rulec.runtime.verify` finds where.
+        audit_commit: let `commit` rules be broken; `rulec.runtime.verify` finds where. Only
+            there functions of the embedding program are asked.
 
     Raises:
         ValueError: if the pack has `commit` rules, which need rollback, and `audit_commit` is
@@ -200,8 +202,8 @@ def rules_processor(
 
     def begin(row: int, rows: int) -> Guide:
         if inputs is None or isinstance(inputs, Mapping):
-            return Session(pack, inputs, budget, host)
-        return Session(pack, inputs[row * len(inputs) // rows], budget, host)
+            return Session(pack, inputs, budget, host, UNASKED)
+        return Session(pack, inputs[row * len(inputs) // rows], budget, host, UNASKED)
 
     return RulesProcessor(
         begin,

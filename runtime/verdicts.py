@@ -7,20 +7,30 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from rulec.compiler import terms
+from rulec.compiler.evaluate import later
 from rulec.compiler.terms import Gap
+from rulec.runtime.blame import blamed
+from rulec.runtime.externals import UNASKED, Calls
 from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from rulec.compiler.evaluate import Ask
     from rulec.compiler.machine import Field, Machine
+    from rulec.compiler.terms import Exact
     from rulec.runtime.allowed import Rules
+    from rulec.runtime.blame import Blame
     from rulec.runtime.numerals import Allowed, Run
 
 Outcome: TypeAlias = Literal[
     "pass", "violate", "vacuous", "unparsed", "too complex", "exhausted"
 ]
+
+
+MOST_TOLD = 8
+"""Values that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class Claim:
 
     `start` and `end` are the bytes of the field that settled it. `expected` says what would
     have been right, `found` what stands there; both are empty where there is nothing to say.
+    `reason` says why a function of the embedding program gave no answer.
     """
 
     rule: str
@@ -40,6 +51,7 @@ class Claim:
     found: str = ""
     tier: str = ""
     because: str = ""
+    reason: str = ""
 
     def to_record(self) -> dict[str, object]:
         """The claim as JSON has it."""
@@ -53,6 +65,7 @@ class Claim:
             "found": self.found or None,
             "tier": self.tier,
             "because": self.because or None,
+            "reason": self.reason or None,
         }
 
 
@@ -100,13 +113,20 @@ def in_order(marks: Marks) -> list[Mark]:
 
 
 def claims(
-    machine: Machine, rules: Rules, marks: Iterable[Mark], trace: bytes
+    machine: Machine,
+    rules: Rules,
+    marks: Iterable[Mark],
+    trace: bytes,
+    calls: Calls | None = None,
 ) -> tuple[Claim, ...]:
-    """The claims behind a machine's marks."""
-    return tuple(_claim(machine, rules, mark, trace) for mark in marks)
+    """The claims behind a machine's marks; `calls` answers for functions."""
+    answers = calls or Calls(machine, UNASKED)
+    return tuple(_claim(rules, answers, mark, trace) for mark in marks)
 
 
-def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
+def _claim(rules: Rules, calls: Calls, given: Mark, trace: bytes) -> Claim:
+    machine = rules.machine
+    mark, reason = calls.settled(rules, given)
     found = trace[mark.start : mark.end].decode("utf-8", "replace")
     verdict: Any = mark.verdict
     if mark.rule == -2:
@@ -118,7 +138,10 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
     rule = machine.rules[mark.rule]
     expected = found
     if verdict not in ("pass", "vacuous"):
-        expected = describe_expected(machine, rules, mark)
+        expected = describe_expected(machine, rules, mark, calls)
+    blame = None if expected or not mark.regs else blamed(rules, mark.regs, rule.term)
+    if blame is not None:
+        found, expected = _told(blame.found), _right(blame)
     return Claim(
         rule.name,
         rule.shape,
@@ -129,7 +152,28 @@ def _claim(machine: Machine, rules: Rules, mark: Mark, trace: bytes) -> Claim:
         found,
         rule.tier,
         rule.because,
+        reason,
     )
+
+
+def _right(blame: Blame) -> str:
+    """What would have been right: one of some values, or what holds where a formula doesn't."""
+    if blame.where:
+        return f"what holds where {blame.where}"
+    values = blame.known
+    shown = ", ".join(map(_told, values[:MOST_TOLD]))
+    more = ", …" if len(values) > MOST_TOLD else ""
+    return f"one of {shown}{more}" if values else "none: nothing is known"
+
+
+def _told(value: Exact) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Fraction():
+            return exact(value)
+        case _:
+            return value
 
 
 def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
@@ -148,7 +192,7 @@ def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
     return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
 
 
-def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
+def describe_expected(machine: Machine, rules: Rules, mark: Mark, ask: Ask = later) -> str:
     """What the field that broke a rule should have held, as far as that can be said."""
     if not isinstance(mark.lex, Closed) or not mark.regs:
         return ""
@@ -161,7 +205,7 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     regs = list(mark.regs)
     shown = regs[field.digits]
     regs[field.register] = regs[field.digits] = Gap.UNKNOWN
-    defined = _defined(rules, field, regs, mark.rule)
+    defined = _defined(rules, field, regs, mark.rule, ask)
     if defined is not None:
         return _shown(field, defined, shown) + unit
     allowed = rules.by_rules(field, regs, (mark.rule,))
@@ -172,7 +216,9 @@ def describe_expected(machine: Machine, rules: Rules, mark: Mark) -> str:
     return expected + unit if expected else ""
 
 
-def _defined(rules: Rules, field: Field, regs: Sequence[Any], number: int) -> Fraction | None:
+def _defined(
+    rules: Rules, field: Field, regs: Sequence[Any], number: int, ask: Ask
+) -> Fraction | None:
     """The value that a rule gives a field, where it is an equation with the field alone."""
     term = rules.machine.rules[number].term
     if not isinstance(term, terms.Relate) or term.relation != "==":
@@ -180,7 +226,7 @@ def _defined(rules: Rules, field: Field, regs: Sequence[Any], number: int) -> Fr
     own = terms.Read(field.register)
     for one, other in ((term.left, term.right), (term.right, term.left)):
         if one == own and field.register not in terms.registers(other):
-            value = rules.value(regs, other)
+            value = rules.value(regs, other, ask)
             return value if isinstance(value, Fraction) else None
     return None
 

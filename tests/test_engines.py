@@ -16,7 +16,7 @@ from rulesets import SEEDS, author, built, letters_of, many, seeded, vocabulary
 
 from rulec.compiler import Machine, Pack, PackError, Vocabulary, build, fit, load_vocabulary
 from rulec.dsl import load
-from rulec.runtime import BadInput, Refused, Session
+from rulec.runtime import BadInput, Externals, Refused, Session
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.host import Host
 
@@ -48,13 +48,15 @@ def compare_walk(
     brute: Brute,
     r: Random,
     steps: int,
+    *,
     inputs: Mapping[str, object] | None = None,
+    externals: Externals | None = None,
 ) -> None:
     """Walk at random and compare every mask, every reading, and what is forced."""
     start = brute.engine.start(given_inputs.registers(pack.machine, inputs))
     if not start.threads:
         return
-    session = Session(pack, inputs, host=host)
+    session = Session(pack, inputs, host=host, externals=externals)
     out = np.full((pack.size + 31) // 32, 0xFFFFFFFF, np.uint32)
     config, at, written = start, 0, b""
     for _ in range(steps):
@@ -75,7 +77,7 @@ def compare_walk(
         session.accept(token)
         config, text = found[token], pack.table.text(token)
         at, written = at + len(text), written + text
-    check_rollback(session, brute, r, inputs)
+    check_rollback(session, brute, r, inputs, externals)
 
 
 def session_mask(session: Session, want: Words, written: bytes) -> None:
@@ -98,14 +100,18 @@ def check_forced(
 
 
 def check_rollback(
-    session: Session, brute: Brute, r: Random, inputs: Mapping[str, object] | None = None
+    session: Session,
+    brute: Brute,
+    r: Random,
+    inputs: Mapping[str, object] | None = None,
+    externals: Externals | None = None,
 ) -> None:
     tokens = session.tokens
     count = r.randint(0, len(tokens))
     session.rollback(count)
     kept = tokens[: len(tokens) - count]
     assert session.tokens == kept
-    again = Session(brute.pack, inputs)
+    again = Session(brute.pack, inputs, externals=externals)
     for token in kept:
         again.accept(token)
     one = np.zeros((brute.pack.size + 31) // 32, np.uint32)

@@ -88,7 +88,7 @@ def check_engines(seed: int) -> None:
         pack = fit(machine, vocabulary(r, letters_of(machine)))
     except (PackError, BadInput):
         return
-    compare_walk(pack, Host(pack), Brute(pack), r, 14, made.inputs)
+    compare_walk(pack, Host(pack), Brute(pack), r, 14, inputs=made.inputs)
 
 
 @seeded(20, 2_000)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from rulesets import SEEDS, author, random_walk, seeded
 
-from rulec.compiler import Machine, build, terms
+from rulec.compiler import Machine, build
 from rulec.compiler.matches import any_text, dfa_of, texts
+from rulec.compiler.opaque import opaque
 from rulec.compiler.plan import Plan, plan_ruleset
 from rulec.compiler.trees import Forest
 from rulec.compiler.witness import NoTrace, Trace, Undecided, Witnesses
@@ -64,6 +65,9 @@ def test_every_rule_of_the_examples_has_a_trace_that_breaks_it_alone(path):
     replay = Replay(machine)
     for holds, fails in questions(plan):
         trace = Witnesses(plan).find(holds, fails)
+        if any(opaque(plan.rules[rule].term) for rule in (*holds, *fails)):
+            assert isinstance(trace, Undecided)
+            continue
         assert isinstance(trace, Trace)
         assert confirms(machine, replay(trace).verdict, holds, fails)
 

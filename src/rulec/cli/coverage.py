@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import typer
 from rich.console import Console
@@ -21,7 +22,7 @@ from rulec.cli.console import (
     stderr,
     stdout,
 )
-from rulec.cli.request import WithOption, read_inputs
+from rulec.cli.request import ExternalOption, WithOption, asking, read_inputs
 from rulec.cli.traces import FieldOption, PlainOption, TracesFile, answer, reading
 from rulec.compiler.marking import mark
 from rulec.runtime.coverage import Survey
@@ -36,6 +37,7 @@ def coverage(
     field: FieldOption = "trace",
     plain: PlainOption = False,
     request: WithOption = None,
+    external: ExternalOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Say what traces exercise: rules, fields, branches, and the bytes that rules guard.
@@ -44,7 +46,7 @@ def coverage(
     own inputs in a member `with`.
     """
     inputs = read_inputs(request)
-    survey = Survey(mark(sound(file).built))
+    survey = asking(partial(Survey, mark(sound(file).built)), external)
     unread = 0
     with reading(traces, field, plain=plain, what="reading") as lines:
         for line in lines:

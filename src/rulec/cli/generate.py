@@ -21,7 +21,7 @@ from rulec.cli.console import (
     stderr,
     steps,
 )
-from rulec.cli.request import WithOption, read_inputs
+from rulec.cli.request import ExternalOption, WithOption, asking, read_inputs
 from rulec.cli.stages import output_record
 from rulec.compiler import PackError, VocabularyError
 from rulec.runtime.host import Host
@@ -50,6 +50,7 @@ def generate(
         bool, typer.Option("--raw", help="Give the prompt as it is, without chat markers.")
     ] = False,
     request: WithOption = None,
+    external: ExternalOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Let a model write under the rules."""
@@ -63,10 +64,12 @@ def generate(
         with steps("loading", None):
             writer = Writer(model)
             host = Host(compiler.fit(machine, writer.vocabulary))
-        sessions = [
-            Session(host.pack, inputs=inputs, budget=max_new_tokens, host=host)
-            for _ in range(number)
-        ]
+        sessions = asking(
+            lambda given: [
+                Session(host.pack, inputs, max_new_tokens, host, given) for _ in range(number)
+            ],
+            external,
+        )
         with steps("writing", number * max_new_tokens) as bar:
             outputs = writer.write(
                 [writer.prompt(prompt, raw=raw)] * number,

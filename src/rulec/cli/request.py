@@ -1,15 +1,21 @@
-"""What comes with a request: `--with`, read exactly."""
+"""What comes with a request: `--with`, read exactly, and the functions that rules call."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import typer
 
 from rulec.cli.console import misuse
+from rulec.runtime.externals import BadExternal, Externals
+
+T = TypeVar("T")
 
 Inputs: TypeAlias = "dict[str, object]"
 WithOption: TypeAlias = Annotated[
@@ -18,6 +24,15 @@ WithOption: TypeAlias = Annotated[
         "--with",
         metavar="JSON",
         help="Params and inputs: a JSON object, or @FILE.",
+    ),
+]
+
+ExternalOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--external",
+        metavar="[NAME=]MODULE:FUNCTION",
+        help="A function that the rules call, which is imported and run; may be repeated.",
     ),
 ]
 
@@ -38,6 +53,30 @@ def read_inputs(text: str | None) -> Inputs:
         return parse_inputs(text)
     except (OSError, ValueError) as error:
         misuse(f"--with: {error}")
+
+
+def asking(make: Callable[[Externals], T], named: Sequence[str] | None) -> T:
+    """What is made with the functions of `--external`; leaves where they don't fit."""
+    try:
+        return make(Externals(dict(map(_imported, named or ()))))
+    except BadExternal as error:
+        misuse(f"{error}; name its function with `--external [NAME=]MODULE:FUNCTION`")
+
+
+def _imported(text: str) -> tuple[str, Callable[..., object]]:
+    """A function by the name that rules call it; modules of the working folder count."""
+    name, _, path = text.rpartition("=")
+    module, _, function = path.partition(":")
+    if not module or not function:
+        misuse(f"--external: `{text}` is no `MODULE:FUNCTION`")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Callable[..., object] = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        misuse(f"--external: {error}")
+    finally:
+        del sys.path[0]
+    return name or function, found
 
 
 def parse_inputs(text: str) -> Inputs:

@@ -17,7 +17,7 @@ from rulec.cli.console import (
     stderr,
     steps,
 )
-from rulec.cli.request import Inputs, WithOption, read_inputs
+from rulec.cli.request import ExternalOption, Inputs, WithOption, asking, read_inputs
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.sample import NoSample, Sampler
 
@@ -27,11 +27,13 @@ def sample(
     number: Annotated[int, typer.Option("-n", min=1, help="How many traces.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same traces.")] = 0,
     request: WithOption = None,
+    external: ExternalOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Write random traces that obey the rules."""
     inputs = read_inputs(request)
-    draw = Sampler(sound(file).machine)
+    machine = sound(file).machine
+    draw = asking(lambda given: Sampler(machine, externals=given), external)
     with steps("sampling", number, results=True) as bar:
         for index in range(number):
             trace = _drawn(draw, seed + index, inputs)

@@ -59,6 +59,8 @@ def claim_line(claim: Claim) -> str:
         line += f", expected {claim.expected}"
     if claim.found:
         line += f", found {claim.found}"
+    if claim.reason:
+        line += f": {claim.reason}"
     if claim.because and claim.verdict == "violate":
         line += f" ({claim.because})"
     return line

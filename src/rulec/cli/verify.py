@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import typer
 from rich.console import Console
@@ -19,7 +20,7 @@ from rulec.cli.console import (
     stderr,
     stdout,
 )
-from rulec.cli.request import WithOption, read_inputs
+from rulec.cli.request import ExternalOption, WithOption, asking, read_inputs
 from rulec.cli.stages import FINE, claim_line
 from rulec.cli.traces import FieldOption, PlainOption, TracesFile, answer, reading
 from rulec.runtime.verdicts import Verdict
@@ -32,6 +33,7 @@ def verify(
     field: FieldOption = "trace",
     plain: PlainOption = False,
     request: WithOption = None,
+    external: ExternalOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Judge traces: a verdict a line, with the place of each broken rule.
@@ -39,7 +41,7 @@ def verify(
     A line may bring its own inputs in a member `with`.
     """
     inputs = read_inputs(request)
-    verifier = Verifier(sound(file).machine)
+    verifier = asking(partial(Verifier, sound(file).machine), external)
     tally: Counter[str] = Counter()
     console = None if form is Format.json else stdout()
     with reading(traces, field, plain=plain, what="verifying", results=True) as lines:
