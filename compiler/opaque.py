@@ -1,17 +1,30 @@
-"""What terms over lists and functions speak of."""
+"""What terms over lists, names and functions speak of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.terms import Bound, Called, Each, Entails, Opaque, Operands, parts
+from rulec.compiler.terms import (
+    Bound,
+    Called,
+    Each,
+    Entails,
+    Linked,
+    Listed,
+    Lookup,
+    Opaque,
+    Operands,
+    parts,
+)
 
 if TYPE_CHECKING:
+    from types import UnionType
+
     from rulec.compiler.terms import Term
 
 
 def opaque(term: Term) -> bool:
-    """Whether a term speaks of lists or functions of which only a value tells anything."""
+    """Whether a term speaks of what only a value tells anything of."""
     return isinstance(term, Opaque) or any(map(opaque, parts(term)))
 
 
@@ -24,6 +37,11 @@ def called(term: Term) -> frozenset[str]:
     """The functions that a term calls."""
     own = frozenset({term.function}) if isinstance(term, Called) else frozenset()
     return own.union(*map(called, parts(term)))
+
+
+def asks(term: Term, kind: type | UnionType) -> bool:
+    """Whether a term has a part of some kind."""
+    return isinstance(term, kind) or any(asks(part, kind) for part in parts(term))
 
 
 def free(term: Term) -> frozenset[int]:
@@ -49,6 +67,10 @@ def why(term: Term) -> str:
         return "it calls a function of the embedding program"
     if calls(term):
         return "what follows from formulas is no allowed set"
+    if asks(term, Linked):
+        return "it asks what a graph looks like"
+    if asks(term, Lookup | Listed):
+        return "it looks a row up"
     if opaque(term):
         return "which numbers a text or a list holds is no allowed set"
     return ""

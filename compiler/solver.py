@@ -82,8 +82,6 @@ def satisfy(
         rlimit: what the solver may spend, so that the same question has the same answer.
         core: whether a contradiction names the conditions that it needs.
     """
-    if any(map(terms.asks_names, conditions)):
-        return Undecided("it asks about names, which aren't known before the trace")
     known = {} if core else _known(conditions, scales)
     for bounded in (False, True):
         answer = _ask(conditions, scales, known, bounded, rlimit, core)

@@ -294,8 +294,20 @@ Term: TypeAlias = (
     | Entails
 )
 
-Opaque: TypeAlias = Listing | Numbers | Operands | Bound | Each | Among | Called | Entails
-"""Terms over lists and functions, of which only a value tells anything."""
+Opaque: TypeAlias = (
+    Listing
+    | Numbers
+    | Operands
+    | Bound
+    | Each
+    | Among
+    | Called
+    | Entails
+    | Lookup
+    | Listed
+    | Linked
+)
+"""Terms over lists, tables, graphs and functions, of which only a value tells anything."""
 
 
 def parts(term: Term) -> tuple[Term, ...]:
@@ -381,11 +393,6 @@ def linked(term: Term) -> tuple[Linked, ...]:
     """What a term asks of graphs."""
     own = (term,) if isinstance(term, Linked) else ()
     return (*own, *(found for part in parts(term) for found in linked(part)))
-
-
-def asks_names(term: Term) -> bool:
-    """Whether a term asks about a table or a graph."""
-    return isinstance(term, Linked | Lookup | Listed) or any(map(asks_names, parts(term)))
 
 
 def folds(term: Term) -> frozenset[int]:

@@ -351,7 +351,7 @@ def test_engines_agree() -> None:
         r = Random(seed)
         machine = machine_of(LISTED.replace("RULE", "all(l in lines: even(l.n) or l.n < l.a)"))
         pack = fit(machine, vocabulary(r, letters_of(machine)))
-        compare_walk(pack, Host(pack), Brute(pack), r, 12, externals)
+        compare_walk(pack, Host(pack), Brute(pack), r, 12, externals=externals)
 
 
 def test_packs_hold_names_and_types_only() -> None:
