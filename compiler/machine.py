@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from rulec.dsl.json_text import escaped
+
 if TYPE_CHECKING:
     from rulec.compiler.conditions import Formula, Quotient
     from rulec.compiler.ops import Program
@@ -87,7 +89,7 @@ class Field:
 
     `least` and `most` count fraction digits; `shift` is how many more digits the value has
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
-    that narrow it.
+    that narrow it. A `quoted` field is written with the escapes of a JSON string.
     """
 
     name: str
@@ -102,6 +104,11 @@ class Field:
     words: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
     keep: bool = True
+    quoted: bool = False
+
+    def spelled(self, text: str) -> str:
+        """A text or a word as the field is written with it."""
+        return escaped(text) if self.quoted else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,9 +204,6 @@ class Layout:
         path = f"{into.path}.{slot.name}" if slot.name else into.path
         if isinstance(slot.type, checked.ShapeType):
             shape = self.ruleset.shapes[slot.type.shape]
-            if isinstance(shape, checked.JsonShape):
-                self.problems.append(unsupported(f"`json {shape.name}`", shape.span))
-                return None
             if not self.fits(shape.name, into.depth):
                 return Nowhere(self.register(Gap.ABSENT))
             return self.instance(shape, path if slot.name else shape.name, into.depth, within)
@@ -234,6 +231,7 @@ class Layout:
                 shift=shift,
                 domain=_domain(type_),
                 words=_words(type_),
+                quoted=slot.quoted,
             )
         )
         self.types.append(type_)

@@ -18,8 +18,7 @@ _EQUATING = frozenset(" =")
 def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
     """The constructs of a ruleset that the machine has no form for."""
     for shape in ruleset.shapes.values():
-        if isinstance(shape, checked.Shape):
-            yield from _watched(ruleset, shape.name, shape.body)
+        yield from _watched(ruleset, shape.name, shape.body)
     yield from _watched(ruleset, "", ruleset.trace)
     for watch in ruleset.watches:
         yield from _cuts(watch.shape.body, repeated=False)
@@ -28,7 +27,7 @@ def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
 def _watched(
     ruleset: checked.Ruleset, shape: str, element: checked.Element
 ) -> Iterator[Diagnostic]:
-    """Prose with a limit or a forbidden pattern, and a watch that looks on."""
+    """Prose with a limit, with a forbidden pattern or in JSON, and a watch that looks on."""
     for slot in slots(element):
         if not isinstance(slot.type, checked.ProseType):
             continue
@@ -36,6 +35,10 @@ def _watched(
         seen = any(w.within in (None, (shape, slot.name)) for w in ruleset.watches)
         if limited and seen:
             yield unsupported("a watch over prose with a limit or `without`", slot.span)
+        elif slot.quoted and seen:
+            yield unsupported("a watch over prose in JSON", slot.span)
+        elif slot.quoted and slot.type.without is not None:
+            yield unsupported("`without` in JSON", slot.span)
 
 
 def _cuts(element: checked.Element, *, repeated: bool) -> Iterator[Diagnostic]:

@@ -204,9 +204,8 @@ class _Unroller:
 
     def _walk(self, element: checked.Element, tree: Tree, into: Instance) -> None:
         match element:
-            case checked.Sequence(parts):
-                for part, inner in zip(parts, tree.parts, strict=True):
-                    self._walk(part, inner, into)
+            case checked.Sequence():
+                self._parts(element, tree, into)
             case checked.Choice(options):
                 self._walk(options[tree.choice], tree.parts[0], into)
             case checked.Optional(body):
@@ -221,6 +220,15 @@ class _Unroller:
                 self._slot(place_of(element, into), tree)
             case _:
                 self._text(element)
+
+    def _parts(self, element: checked.Sequence, tree: Tree, into: Instance) -> None:
+        written = False
+        for part, inner in zip(element.parts, tree.parts, strict=True):
+            here = not isinstance(part, checked.Optional) or bool(inner.choice)
+            if element.separator and written and here:
+                self.found.pieces.append(Plain(element.separator))
+            self._walk(part, inner, into)
+            written = written or here
 
     def _text(self, element: checked.Literal | checked.Pattern | checked.Cut) -> None:
         match element:

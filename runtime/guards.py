@@ -108,11 +108,12 @@ class Guards:
             for piece in regions.interval(_exact(span.low), _exact(span.high))
         )
 
-    def texts(self, number: int, regs: Sequence[Any]) -> tuple[bytes, ...]:
-        """The texts that a field must differ from."""
+    def texts(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[bytes, ...]:
+        """The texts that a field must differ from, as it is written with them."""
         fold = -1 if number < 0 else self.machine.guards[number].distinct
         held = () if fold < 0 else regs[self.machine.folds[fold].register]
-        return tuple(text.encode() for text in held or () if isinstance(text, str))
+        spelled = (field.spelled(text) for text in held or () if isinstance(text, str))
+        return tuple(text.encode() for text in spelled)
 
     def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a guard lets a field be."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from rulec.compiler import ops as m
 from rulec.compiler.regions import Region, contains
 from rulec.compiler.terms import Gap
+from rulec.dsl.json_text import unescaped
 from rulec.runtime import dates, numerals, stack
 from rulec.runtime.dates import Day
 from rulec.runtime.guards import value_of
@@ -216,7 +217,7 @@ class Programs:
                 frame.lex = Word(op.field, frame.at, words)
                 return words is None or words != ()
             case _:
-                taken = self.rules.guards.texts(op.guard, frame.regs) if guarded else ()
+                taken = self.rules.guards.texts(op.guard, field, frame.regs) if guarded else ()
                 frame.lex = Written(op.field, frame.at, b"", taken)
         return True
 
@@ -286,7 +287,8 @@ class Programs:
         if op.differs and frame.lex.text in frame.lex.taken:
             return False
         if field.keep:
-            frame.regs[field.register] = frame.lex.text.decode("utf-8", "replace")
+            text = frame.lex.text.decode("utf-8", "replace")
+            frame.regs[field.register] = unescaped(text) if field.quoted else text
         return self._closed(frame, op.field)
 
     def _end_expr(self, frame: Frame, op: m.EndExpr) -> bool:

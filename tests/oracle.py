@@ -130,7 +130,6 @@ class Reader:
         )
         if isinstance(e.type, c.ShapeType):
             shape = self.ruleset.shapes[e.type.shape]
-            assert isinstance(shape, c.Shape)
             before = None
             if listed and into.values.get(e.name or ""):
                 before = into.values[e.name or ""][-1]
