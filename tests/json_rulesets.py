@@ -15,7 +15,13 @@ from rulec.dsl import checked as c
 if TYPE_CHECKING:
     from random import Random
 
-TEXTS = ["/[ab]{1,3}/", "/a|bc|[0-9]+/", r'/["\\]{1,2}/', r"/[^b-\x7f]{0,2}/", r"/[\n-\r\x00é]x?/"]
+TEXTS = [
+    "/[ab]{1,3}/",
+    "/a|bc|[0-9]+/",
+    r'/["\\]{1,2}/',
+    r"/[^b-\x7f]{0,2}/",
+    r"/[\n-\r\x00é]x?/",
+]
 SHORT = ['/["a]b/', "/[a-c]/", "/[ab]{1,3}/"]
 WORDS = ["a", "ab", 'a\\"b', "née", "\\n", "x\\\\"]
 
@@ -124,7 +130,7 @@ class Shown:
     def check(self, shape: str, value: Any) -> None:
         """The members of an object are those of its shape, in its order, of its types."""
         spec = self._ruleset.shapes[shape]
-        slots = [slot for slot in _slots(spec.body)]
+        slots = _slots(spec.body)
         order = [slot.name for slot in slots]
         assert isinstance(value, dict)
         assert list(value) == [name for name in order if name in value]
