@@ -158,8 +158,7 @@ def _alike(one: checked.Element, other: checked.Element) -> bool:
         case checked.Literal(text), checked.Literal(beside):
             return text == beside
         case checked.Repeat() | checked.Sequence(), checked.Repeat() | checked.Sequence():
-            same = one.separator == other.separator and one.spacing == other.spacing
-            return same and type(one) is type(other)
+            return one.separator == other.separator and type(one) is type(other)
         case _:
             return type(one) is type(other)
 

@@ -42,6 +42,7 @@ from rulec.compiler.support import unwritten_lists
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 from rulec.dsl.json_text import CHARACTER, escaped_regex
+from rulec.dsl.regex import Concat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -222,6 +223,8 @@ class Builder:
         return self._entry(once(laid))
 
     def _unnamed(self, pattern: checked.Pattern, then: Entry) -> Entry:
+        if pattern.regex.node == Concat(()):
+            return then
         run = run_of(pattern.regex)
         if run is None or self._watch is not None:
             return self._pattern(regex_dfa(pattern.regex), then)

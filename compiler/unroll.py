@@ -211,10 +211,10 @@ class _Unroller:
             case checked.Optional(body):
                 if tree.choice:
                     self._walk(body, tree.parts[0], into)
-            case checked.Repeat(body, separator=separator):
+            case checked.Repeat(body):
                 for number, inner in enumerate(tree.parts):
-                    if number and separator:
-                        self.found.pieces.append(Plain(separator))
+                    if number:
+                        self._separate(element)
                     self._walk(body, inner, into)
             case checked.Slot():
                 self._slot(place_of(element, into), tree)
@@ -225,10 +225,16 @@ class _Unroller:
         written = False
         for part, inner in zip(element.parts, tree.parts, strict=True):
             here = not isinstance(part, checked.Optional) or bool(inner.choice)
-            if element.separator and written and here:
-                self.found.pieces.append(Plain(element.separator))
+            if written and here:
+                self._separate(element)
             self._walk(part, inner, into)
             written = written or here
+
+    def _separate(self, element: checked.Sequence | checked.Repeat) -> None:
+        if element.separator:
+            self.found.pieces.append(Plain(element.separator))
+        if element.spacing is not None:
+            self.found.pieces.append(Match(element.spacing.regex))
 
     def _text(self, element: checked.Literal | checked.Pattern | checked.Cut) -> None:
         match element:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rulec.dsl import checked as c
-from rulec.dsl.json_text import SPACE, escaped
+from rulec.dsl.json_text import NO_SPACE, SPACE, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class _Writer:
             tuple(self._member(member) for member in members),
             span,
             separator=",",
-            spacing=self._spacing(span),
+            spacing=self._space(span),
         )
         return self._joined(span, "{", inside, "}")
 
@@ -64,7 +64,7 @@ class _Writer:
         if member.low is None:
             return (self._item(member),)
         item = self._joined(span, self._item(member), "")
-        items = c.Repeat(item, member.low, member.high, ",", span, self._spacing(span))
+        items = c.Repeat(item, member.low, member.high, ",", span, self._space(span))
         return "[", items, "]"
 
     def _item(self, member: Member) -> c.Element:
@@ -82,17 +82,13 @@ class _Writer:
         found: list[c.Element] = []
         for part in parts:
             if found and not _spaced(found[-1]):
-                found += self._space(span)
+                found.append(self._space(span))
             if part:
                 found.append(c.Literal(part, span) if isinstance(part, str) else part)
         return c.Sequence(tuple(found), span)
 
-    def _space(self, span: Span) -> tuple[c.Element, ...]:
-        spacing = self._spacing(span)
-        return () if spacing is None else (spacing,)
-
-    def _spacing(self, span: Span) -> c.Pattern | None:
-        return None if self.compact else c.Pattern(SPACE, span)
+    def _space(self, span: Span) -> c.Pattern:
+        return c.Pattern(NO_SPACE if self.compact else SPACE, span)
 
 
 def _spaced(element: c.Element) -> bool:

@@ -15,6 +15,7 @@ MOST_SPACE = 64
 """Bytes of white space in one place."""
 
 SPACE = r.parse_regex(rf"[ \t\n\r]{{0,{MOST_SPACE}}}")
+NO_SPACE = r.parse_regex("")
 
 _HEX = "[0-9A-Fa-f]"
 _PAIR = rf"[Dd][89ABab]{_HEX}{{2}}\\u[Dd][C-Fc-f]{_HEX}{{2}}"
