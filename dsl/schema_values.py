@@ -82,7 +82,8 @@ def _kind(value: Any) -> str:
         case str():
             return "word" if value else ""
         case int() | Fraction():
-            return "number" if abs(value) <= LARGEST and _digits(Fraction(value)) >= 0 else ""
+            number = Fraction(value)
+            return "number" if abs(number) <= LARGEST and _digits(number) >= 0 else ""
         case _:
             return ""
 

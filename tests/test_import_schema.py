@@ -6,9 +6,8 @@ import json
 import re
 from datetime import date
 from fractions import Fraction
-from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -21,6 +20,9 @@ from rulec.compiler import build
 from rulec.dsl import format_text, load_text
 from rulec.dsl.json_schema import BadSchema, Imported, import_schema
 from rulec.runtime import BadInput, NoSample, Sampler
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RUNNER = CliRunner()
 
@@ -77,9 +79,10 @@ MEMBERS = [
     ({"type": "array", "items": {"type": "integer"}}, "x: [int]"),
     (
         {"type": "array", "items": {"enum": [1, 3]}, "minItems": 1, "uniqueItems": True},
-        "x: [int in 1 .. 3]{1..} rule x_differ: distinct(x) rule x_1: all(x in x: x in {1, 3})",
+        "x: [int in 1 .. 3]{1..} rule x_differ: distinct(x) "
+        "rule x_1: all(item in x: item in {1, 3})",
     ),
-    ({"type": "array", "items": {"type": "integer"}, "maxItems": 3}, "x: [int]{0..3}"),
+    ({"type": "array", "items": {"type": "integer"}, "maxItems": 3}, "x: [int]{..3}"),
 ]
 
 
@@ -115,7 +118,7 @@ DROPPED = [
     ({"type": "array"}, "#/properties/x"),
     ({"type": "array", "items": {"type": "array", "items": {}}}, "#/properties/x/items"),
     (
-        {"type": "array", "items": {"type": "integer"}, "contains": {}},
+        {"type": "array", "items": {"enum": [1]}, "contains": {}},
         "#/properties/x/contains",
     ),
     (
@@ -217,7 +220,7 @@ def random_value(r: Random, depth: int) -> dict[str, Any]:
         {
             "type": "number",
             "exclusiveMinimum": low / 4,
-            "multipleOf": r.choice([0.1, 0.01, 0.5]),
+            "multipleOf": r.choice([0.1, 0.5]),
         },
         {"type": "number", "minimum": low, "maximum": low + 0.5},
     ]
