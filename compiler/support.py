@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rulec.compiler.json_strings import endless
 from rulec.compiler.places import Instance, Listed, place_of, unsupported
 from rulec.dsl import checked
 
@@ -37,8 +38,12 @@ def _watched(
             yield unsupported("a watch over prose with a limit or `without`", slot.span)
         elif slot.quoted and seen:
             yield unsupported("a watch over prose in JSON", slot.span)
-        elif slot.quoted and slot.type.without is not None:
-            yield unsupported("`without` in JSON", slot.span)
+        elif slot.quoted and slot.type.least and not _lasting(slot.type):
+            yield unsupported("prose that `without` may keep too short, in JSON", slot.span)
+
+
+def _lasting(type_: checked.ProseType) -> bool:
+    return type_.without is None or endless(type_.without)
 
 
 def _cuts(element: checked.Element, *, repeated: bool) -> Iterator[Diagnostic]:

@@ -22,6 +22,7 @@ TEXTS = [
     r"/[^b-\x7f]{0,2}/",
     r"/[\n-\r\x00é]x?/",
 ]
+LIMITS = ["", "{0..4}", "{2..5}", "{1..}", " without /a|é😀/", "{2..5} without /ab|\\n/"]
 SHORT = ['/["a]b/', "/[a-c]/", "/[ab]{1,3}/"]
 WORDS = ["a", "ab", 'a\\"b', "née", "\\n", "x\\\\"]
 
@@ -51,7 +52,7 @@ class JsonAuthor(Author):
             type_ = "one of (" + " ".join(f'"{word}"' for word in words) + ")"
             shape.words.append((name, words[0]))
         elif kind < 0.35 and self.prose:
-            name, type_ = self.name(), "prose" + r.choice(["", "{0..4}", "{2..5}", "{1..}"])
+            name, type_ = self.name(), "prose" + r.choice(LIMITS)
         else:
             written = super().scalar(shape)
             while "prose" in written:

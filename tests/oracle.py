@@ -208,9 +208,10 @@ class Reader:
             case c.TextType(regex):
                 for end in self._matches(str(regex), at):
                     yield end, self.text[at:end]
-            case c.ProseType(least, most, None):
+            case c.ProseType(least, most, without):
                 length = len(self.text) - at
-                if least <= length and (most is None or length <= most):
+                barred = without is not None and re.search(str(without), self.text[at:])
+                if not barred and least <= length and (most is None or length <= most):
                     yield len(self.text), self.text[at:]
             case c.ExprType(None):
                 yield from self._expression(at)

@@ -234,6 +234,16 @@ TYPED = [
     ("prose{1..1}", r'"\u00e9"', '""', '"ab"', '"\n"', r'"\x"', r'"\ud83d"', r'"\ud83dx"'),
     ("prose{1..1}", r'"\uD83D\uDE00"', r'"\ude00"', r'"\ud83d\u0041"'),
     ("prose{1..1}", r'"\/"', r'"\n\n"', '"é€"'),
+    ('prose without /é|a"/', r'"\u0065a"', r'"\u00e9"', '"xé"', r'"a\""', r'"\u0061\u0022"'),
+    (
+        "prose without /[😀-😂]/",
+        r'"\ud83d\ude03"',
+        r'"\ud83d\ude00"',
+        r'"\uD83d\uDE02"',
+        '"😁"',
+    ),
+    (r"prose{2..3} without /\n/", r'"\ta"', r'"a\nb"', r'"a\u000Ab"', '"a"', '"abcd"'),
+    ("prose{..1} without /ab/", r'"a"', r'"\u0061b"', '"xy"'),
     ("prose{2..3}", r'"\b😀"', r'"\n"', r'"\n\n\n\n"'),
 ]
 
@@ -316,3 +326,12 @@ def test_what_is_refused() -> None:
     watch = 'watch W in prose { "<" ! a: int ">" } json O { p: prose } trace O'
     message = "a watch over prose in JSON can't be enforced by this version"
     assert refusal(watch) == [("R0901", message)]
+    short = "json O { p: prose{3..} without /a|bb|[^b]b/ } trace O"
+    assert not refusal(short)
+    short = "json O { p: prose{3..} without /./ } trace O"
+    assert not refusal(short)
+    short = r"json O { p: prose{3..} without /(.|\n)(.|\n)/ } trace O"
+    message = (
+        "prose that `without` may keep too short, in JSON can't be enforced by this version"
+    )
+    assert refusal(short) == [("R0901", message)]
