@@ -20,8 +20,8 @@ from rulec.compiler.entries import (
     shortest_number,
     spelling_of,
 )
-from rulec.compiler.graph import Graph, byte_set
-from rulec.compiler.json_strings import strings_without
+from rulec.compiler.graph import Graph
+from rulec.compiler.json_strings import Strings, lay_string, strings_without
 from rulec.compiler.machine import Pending, Watch
 from rulec.compiler.ops import (
     Absent,
@@ -43,7 +43,7 @@ from rulec.compiler.support import unwritten_lists
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 from rulec.dsl.json_text import CHARACTER, escaped_regex
-from rulec.dsl.regex import Concat, Regex
+from rulec.dsl.regex import Concat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -464,39 +464,23 @@ class Builder:
     def _string(self, type_: checked.ScalarType, end: Program, then: Entry) -> Entry:
         """Prose in a JSON string: its characters are counted however they are escaped."""
         shown = type_ if isinstance(type_, checked.ProseType) else checked.ProseType()
+        then = self._through(end, then)
         if shown.without is not None:
-            return self._entry(once(lambda: self._barred(shown, self._through(end, then))))
+            strings = strings_without(shown.without)
+            return self._entry(once(lambda: self._barred(strings, shown, then)))
         span = self.plan.ruleset.span
         each = checked.Pattern(CHARACTER, span)
         text = checked.Repeat(each, shown.least, shown.most, "", span)
-        return self._repeat(text, self.plan.root, self._through(end, then))
+        return self._repeat(text, self.plan.root, then)
 
-    def _barred(self, type_: checked.ProseType, then: Entry) -> int:
-        """A string whose text must not hold a pattern: a repeat with a state of its own."""
-        rows, whole = strings_without(type_.without or Regex(Concat(())))
+    def _barred(self, strings: Strings, type_: checked.ProseType, then: Entry) -> int:
+        """A string whose text must not hold a pattern."""
         register = self._counter()
-        outer = self.graph.pending
+        laid = lay_string(self.graph, strings, type_, register, then(NOTHING))
         if type_.least > 1:
-            self.graph.pending = (*outer, Pending(register, type_.least, 0))
-        nodes = [self.graph.node() for _ in rows]
-        ends = {state: self.graph.node() for state in sorted(whole)}
-        self.graph.pending = outer
-        for node, row in zip(nodes, rows, strict=True):
-            for after in sorted(set(row) - {-1}):
-                values = byte_set(byte for byte, state in enumerate(row) if state == after)
-                self.graph.edge(node, values, (), ends.get(after, nodes[after]))
-        count, enough = Count(register, type_.most), Enough(register, type_.least)
-        for state, node in ends.items():
-            self.graph.exit(node, (enough,) if type_.least > 1 else (), then(NOTHING))
-            self.graph.exit(node, (count,), nodes[state])
-        head = self.graph.node()
-        self.graph.exit(head, (Reset((register,)), count), nodes[0])
-        if type_.least == 0:
-            self.graph.exit(head, (Reset((register,)),), then(NOTHING))
-        if type_.least > 1:
-            tails = list(ends.values())
-            self.loops.append(_Loop([head], [nodes[0]], tails, register, type_.least, 0))
-        return head
+            first, tails = [laid.first], list(laid.tails)
+            self.loops.append(_Loop([laid.head], first, tails, register, type_.least, 0))
+        return laid.head
 
     def _prose(
         self, number: int, type_: checked.ScalarType, end: Program, then: Entry

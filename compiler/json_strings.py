@@ -10,6 +10,9 @@ import numpy as np
 
 from rulec.compiler.automata import LIMIT, search_dfa, utf8_dfa
 from rulec.compiler.derivatives import TooLarge
+from rulec.compiler.graph import byte_set
+from rulec.compiler.machine import Pending
+from rulec.compiler.ops import Count, Enough, Reset
 from rulec.compiler.utf8 import DEAD
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rulec.compiler.automata import Dfa
+    from rulec.compiler.graph import Graph
+    from rulec.dsl.checked import ProseType
     from rulec.dsl.regex import Regex
 
 _SHORT = dict(zip(b'"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True))
@@ -49,6 +54,40 @@ def endless(pattern: Regex) -> bool:
         if left == lasting:
             return whole <= lasting
         lasting = left
+
+
+class Laid(NamedTuple):
+    """A string in a graph: its entry, its first character, and the nodes between characters."""
+
+    head: int
+    first: int
+    tails: tuple[int, ...]
+
+
+def lay_string(
+    graph: Graph, strings: Strings, type_: ProseType, register: int, target: int
+) -> Laid:
+    """The nodes of a string, its characters counted as a repeat's items are."""
+    rows, whole = strings
+    outer = graph.pending
+    if type_.least > 1:
+        graph.pending = (*outer, Pending(register, type_.least, 0))
+    nodes = [graph.node() for _ in rows]
+    tails = {state: graph.node() for state in sorted(whole)}
+    graph.pending = outer
+    for node, row in zip(nodes, rows, strict=True):
+        for after in sorted(set(row) - {DEAD}):
+            values = byte_set(byte for byte, state in enumerate(row) if state == after)
+            graph.edge(node, values, (), tails.get(after, nodes[after]))
+    count, enough = Count(register, type_.most), Enough(register, type_.least)
+    for state, node in tails.items():
+        graph.exit(node, (enough,) if type_.least > 1 else (), target)
+        graph.exit(node, (count,), nodes[state])
+    head = graph.node()
+    graph.exit(head, (Reset((register,)), count), nodes[0])
+    if type_.least == 0:
+        graph.exit(head, (), target)
+    return Laid(head, nodes[0], tuple(tails.values()))
 
 
 class _Strings:
