@@ -179,6 +179,6 @@ class Structure:
     def _endless(self, name: str, inner: str, span: Span) -> None:
         what = "itself" if inner == name else f"itself through `{inner}`"
         message = f"`{name}` contains {what} to no stated depth"
-        hint = f"write `shape {name} up to 6 {{ … }}`"
+        hint = f"write `{name} up to 6 {{ … }}`"
         related = (Label(self.shapes[name].span, f"`{name}`"),) if inner != name else ()
         self.findings.error("R0406", span, message, hint=hint, related=related)
