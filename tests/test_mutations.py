@@ -23,7 +23,6 @@ EQUIVALENT = {
     ("invoice", "total", "== -> ~="): SHOWN,
     ("invoice", "tax", "== -> ~="): SHOWN,
     ("order", "product", "== -> ~="): SHOWN,
-    ("order", "subtotal", "== -> ~="): SHOWN,
     ("order", "total", "== -> ~="): SHOWN,
     ("invoice", "tax", "round -> round_even"): "8% of whole cents never end in half a cent",
 }
