@@ -157,8 +157,8 @@ def _alike(one: checked.Element, other: checked.Element) -> bool:
     match one, other:
         case checked.Literal(text), checked.Literal(beside):
             return text == beside
-        case checked.Repeat(), checked.Repeat():
-            return one.separator == other.separator
+        case checked.Repeat() | checked.Sequence(), checked.Repeat() | checked.Sequence():
+            return one.separator == other.separator and type(one) is type(other)
         case _:
             return type(one) is type(other)
 

@@ -16,10 +16,12 @@ from rulec.compiler.entries import (
     has_looped_cut,
     longest_number,
     once,
+    run_of,
     shortest_number,
     spelling_of,
 )
 from rulec.compiler.graph import Graph
+from rulec.compiler.json_strings import Strings, lay_string, strings_without
 from rulec.compiler.machine import Pending, Watch
 from rulec.compiler.ops import (
     Absent,
@@ -42,6 +44,8 @@ from rulec.compiler.support import unwritten_lists
 from rulec.compiler.tables import IDENTIFIER
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
+from rulec.dsl.json_text import CHARACTER, escaped_regex
+from rulec.dsl.regex import Concat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +84,7 @@ class Builder:
     _behind: Trailing = OWED
     _inner: bool = False
     _repeating: bool = False
+    _run: int = -1
 
     @property
     def layout(self) -> Layout:
@@ -155,17 +160,30 @@ class Builder:
         return self._through(opening, self._body(instance, then))
 
     def _element(self, element: checked.Element, into: Instance, then: Entry) -> Entry:
+        return self._entered(element, self._inside(element, into, self._left(element, then)))
+
+    def _entered(self, _element: checked.Element, entry: Entry) -> Entry:
+        """The way into an element, for those who mark where it begins."""
+        return entry
+
+    def _left(self, _element: checked.Element, then: Entry) -> Entry:
+        """The way on behind an element, for those who mark where it ends."""
+        return then
+
+    def _inside(self, element: checked.Element, into: Instance, then: Entry) -> Entry:
         match element:
             case checked.Literal(text):
                 return self._literal(text, then)
-            case checked.Pattern(regex):
-                return self._pattern(regex_dfa(regex), then)
+            case checked.Pattern():
+                return self._unnamed(element, then)
             case checked.Cut():
                 guard = self._guarded(into, element, 0)
                 return self._through((Cut(self._watch or 0), *guard), then)
             case checked.Slot():
                 return self._slot(element, into, then)
             case checked.Sequence(parts):
+                if element.separator:
+                    return self._separated(element, into, then)
                 return self._sequence(parts, into, then)
             case checked.Choice(options):
                 return self._choice(element, options, into, then)
@@ -187,6 +205,30 @@ class Builder:
         self._inner = inner
         return then
 
+    def _separated(self, sequence: checked.Sequence, into: Instance, then: Entry) -> Entry:
+        """Parts with a separator: `first` is where none has been written yet."""
+        first = later = then
+        for part in reversed(sequence.parts):
+            if isinstance(part, checked.Optional):
+                options = (part.body, None)
+                body = self._element(part.body, into, self._left(part, later))
+                ways = [body, self._left(part, first)]
+                first = self._entered(part, self._ways(part, options, ways, into))
+                ways = [self._parted(sequence, into, body), self._left(part, later)]
+                later = self._entered(part, self._ways(part, options, ways, into))
+            else:
+                first = self._element(part, into, later)
+                later = self._parted(sequence, into, first)
+        return first
+
+    def _parted(
+        self, element: checked.Sequence | checked.Repeat, into: Instance, then: Entry
+    ) -> Entry:
+        """A separator, and then on."""
+        if element.spacing is not None:
+            then = self._element(element.spacing, into, then)
+        return self._literal(element.separator, then)
+
     def _literal(self, text: str, then: Entry) -> Entry:
         if not text:
             return then
@@ -197,6 +239,16 @@ class Builder:
             return self.graph.literal(text.encode(), behind)
 
         return self._entry(once(laid))
+
+    def _unnamed(self, pattern: checked.Pattern, then: Entry) -> Entry:
+        if pattern.regex.node == Concat(()):
+            return then
+        run = run_of(pattern.regex)
+        if run is None or self._watch is not None:
+            return self._pattern(regex_dfa(pattern.regex), then)
+        if self._run < 0:  # runs don't nest: one register counts them all
+            self._run = self.layout.register(0)
+        return self._entry(lambda after: self.graph.run(*run, self._run, then(after)))
 
     def _pattern(self, dfa: Dfa, then: Entry) -> Entry:
         def laid() -> int:
@@ -227,14 +279,24 @@ class Builder:
         then: Entry,
     ) -> Entry:
         """One of the options; None is nothing at all."""
+        ways = [then if o is None else self._element(o, into, then) for o in options]
+        return self._ways(element, options, ways, into)
+
+    def _ways(
+        self,
+        element: checked.Element,
+        options: tuple[checked.Element | None, ...],
+        ways: list[Entry],
+        into: Instance,
+    ) -> Entry:
+        """A choice, with the way on of each option."""
         written = [self.plan.written(option, into) for option in options]
         everything = frozenset().union(*written)
         entries = []
         for way, (option, own) in enumerate(zip(options, written, strict=True)):
-            entry = then if option is None else self._element(option, into, then)
             guard = self._guarded(into, element, way)
             lists = () if self._repeating else unwritten_lists(option, options, into)
-            entries.append(((*guard, *self._absent(everything - own, lists, into)), entry))
+            entries.append(((*guard, *self._absent(everything - own, lists, into)), ways[way]))
 
         def lay(after: Trailing) -> int:
             node = self.graph.node()
@@ -293,7 +355,7 @@ class Builder:
             node = tail.promise(after)
             loop.tails.append(node)
             self.graph.exit(node, enough, leave(after))
-            separated = self._literal(element.separator, body) if element.separator else body
+            separated = self._parted(element, into, body) if element.separator else body
             self.graph.exit(node, once, separated(after))
             return node
 
@@ -374,6 +436,8 @@ class Builder:
                 return spelled.words(self.graph, spec, begin, end, then)
             case "text":
                 return self._text(begin, type_, end, then)
+            case "prose" if spec.quoted:
+                return self._string(type_, end, then)
             case "prose":
                 return self._prose(number, type_, end, then)
             case "ref" | "def":
@@ -407,10 +471,13 @@ class Builder:
         self, begin: Begin, type_: checked.ScalarType, end: Program, then: Entry
     ) -> Entry:
         regex = type_.regex if isinstance(type_, checked.TextType) else None
+        spec = self.plan.fields[begin.field]
+        if regex is not None and spec.quoted:
+            regex = escaped_regex(regex)
         guards = self.assigned.guards
         differs = begin.guard >= 0 and guards[begin.guard].distinct >= 0
-        keep = self.plan.fields[begin.field].keep
-        return spelled.text(self.graph, regex, spelled.Taken(keep, differs), begin, end, then)
+        taken = spelled.Taken(spec.keep, differs)
+        return spelled.text(self.graph, regex, taken, begin, end, then)
 
     def _names_of(self, spec: Field, type_: checked.ScalarType) -> Dfa:
         """How a name may be spelled: by its own expression, or as any of its table."""
@@ -419,6 +486,27 @@ class Builder:
         return list(self.layout.tables.values())[spec.table].dfa
 
     # --- prose and watches ---
+
+    def _string(self, type_: checked.ScalarType, end: Program, then: Entry) -> Entry:
+        """Prose in a JSON string: its characters are counted however they are escaped."""
+        shown = type_ if isinstance(type_, checked.ProseType) else checked.ProseType()
+        then = self._through(end, then)
+        if shown.without is not None:
+            strings = strings_without(shown.without)
+            return self._entry(once(lambda: self._barred(strings, shown, then)))
+        span = self.plan.ruleset.span
+        each = checked.Pattern(CHARACTER, span)
+        text = checked.Repeat(each, shown.least, shown.most, "", span)
+        return self._repeat(text, self.plan.root, then)
+
+    def _barred(self, strings: Strings, type_: checked.ProseType, then: Entry) -> int:
+        """A string whose text must not hold a pattern."""
+        register = self._counter()
+        laid = lay_string(self.graph, strings, type_, register, then(NOTHING))
+        if type_.least > 1:
+            first, tails = [laid.first], list(laid.tails)
+            self.loops.append(_Loop([laid.head], first, tails, register, type_.least, 0))
+        return laid.head
 
     def _prose(
         self, number: int, type_: checked.ScalarType, end: Program, then: Entry

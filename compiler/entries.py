@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler import numbers
 from rulec.compiler.automata import Dfa
+from rulec.compiler.graph import byte_set
 from rulec.compiler.kinds import DIGITS
 from rulec.compiler.regions import contains
 from rulec.compiler.trailing import NOTHING, Trailing
 from rulec.dsl import checked
+from rulec.dsl.regex import Chars, Repetition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rulec.compiler.graph import Graph
     from rulec.compiler.machine import Field
+    from rulec.dsl.regex import Regex
 
 
 class Entry:
@@ -45,6 +48,9 @@ class Entry:
         return self._nodes[after]
 
 
+FEW = 16
+"""Bytes of a run that are states rather than counted."""
+
 _SPACES = {ord(" "): 1, ord("%"): 2}
 PERCENT_SIGN = Dfa(
     (
@@ -54,6 +60,23 @@ PERCENT_SIGN = Dfa(
     ),
     frozenset({2}),
 )
+
+
+class Run(NamedTuple):
+    """A pattern of up to `most` bytes out of a set."""
+
+    values: int
+    most: int
+
+
+def run_of(regex: Regex) -> Run | None:
+    """The run that a pattern is, where counting its bytes spares states."""
+    match regex.node:
+        case Repetition(Chars(points), 0, most) if most and most > FEW and points[-1][1] < 128:
+            values = (byte for low, high in points for byte in range(low, high + 1))
+            return Run(byte_set(values), most)
+        case _:
+            return None
 
 
 def has_cut(element: checked.Element) -> bool:

@@ -10,9 +10,6 @@ from typing import Any
 
 from rulec.compiler import lists, terms
 from rulec.compiler.gathering import worst
-from rulec.compiler.links import NOTHING as UNLINKED
-from rulec.compiler.links import Links
-from rulec.compiler.rows import NOTHING, Rows
 from rulec.compiler.terms import LIMIT, Gap, Term, Value
 
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -122,8 +119,6 @@ class Evaluator:
                 return self._first(inner, False)
             case terms.Some(inner):
                 return self._first(inner, True)
-            case terms.Linked(_, _, _, until) if any(self._regs[r] != 3 for r in until):
-                return Gap.UNKNOWN
             case terms.Either(test, yes, no):
                 held = self.value(test)
                 return held if isinstance(held, Gap) else self.value(yes if held else no)
@@ -156,26 +151,6 @@ class Evaluator:
         held = [self.value(part) for part in terms.parts(term)]
         return worst(held) or self._apply(term, held)
 
-    def _linked(self, term: terms.Linked, names: list[Any]) -> Value:
-        held = self._regs[term.graph]
-        links = held if isinstance(held, Links) else UNLINKED
-        match term.function:
-            case "acyclic":
-                return links.acyclic
-            case "rooted":
-                return links.rooted(names[0])
-            case "reaches":
-                return links.reaches(names[0], names[1])
-            case "depth":
-                depth = links.depth
-                return Gap.UNDEFINED if depth is None else Fraction(depth)
-            case _:
-                return Fraction(links.degree)
-
-    def _rows(self, register: int) -> Rows:
-        held = self._regs[register]
-        return held if isinstance(held, Rows) else NOTHING
-
     def _apply(self, term: Term, held: list[Any]) -> Value:
         match term:
             case terms.Minus():
@@ -192,11 +167,5 @@ class Evaluator:
                 return RELATIONS[relation](held[0], held[1])
             case terms.Near(_, _, digits):
                 return near(held[0], held[1], self._regs[digits])
-            case terms.Lookup(table, _, column):
-                return self._rows(table).value(str(held[0]), column)
-            case terms.Linked():
-                return self._linked(term, held)
-            case terms.Listed(table):
-                return str(held[0]) in self._rows(table)
             case _:
                 return not held[0]

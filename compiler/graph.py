@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from rulec.compiler.machine import END, Edge, Exit, Node, Pending
+from rulec.compiler.ops import Count, Reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Set
@@ -89,6 +90,15 @@ class Graph:
         if text:
             self.drafts[node].literal = (text, target)
         return node
+
+    def run(self, values: int, most: int, register: int, target: int) -> int:
+        """The nodes of up to `most` bytes out of `values`, counted in a register."""
+        start, inside = self.node(), self.node()
+        self.edge(start, values, (Reset((register,)),), inside)
+        self.edge(inside, values, (Count(register, most - 1),), inside)
+        for node in (start, inside):
+            self.exit(node, (), target)
+        return start
 
     def automaton(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import assert_never
 
-from rulec.compiler import propositions, terms
+from rulec.compiler import lookups, propositions, terms
 from rulec.compiler.gathering import finished, gathered, worst
 from rulec.compiler.propositions import NoFormula
 from rulec.compiler.provenance import number_set, numbers_in
@@ -45,6 +45,8 @@ def value(evaluator: Evaluator, term: Opaque) -> Value:
         case terms.Called(function, arguments):
             given = tuple(evaluator.value(part) for part in arguments)
             return worst(given) or evaluator.ask(function, given)
+        case terms.Lookup() | terms.Listed() | terms.Linked():
+            return lookups.value(evaluator, term)
         case terms.Entails(premises, claim):
             said, wanted = evaluator.value(premises), evaluator.value(claim)
             return worst((said, wanted)) or _entailed(evaluator, said, wanted)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from rulec.dsl.json_text import escaped
+
 if TYPE_CHECKING:
     from rulec.compiler.conditions import Formula, Quotient
     from rulec.compiler.ops import Program
@@ -90,9 +92,9 @@ class Field:
     `least` and `most` count fraction digits; `shift` is how many more digits the value has
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
     that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
-    has the columns of its row in the fields `columns`, which no text shows. The unit of
-    a quantity has its number's field as `counts`. With
-    `operands` the numbers of an expression go into `digits`.
+    has the columns of its row in the fields `columns`, which no text shows. The unit of a
+    quantity has its number's field as `counts`. With `operands` the numbers of an expression go
+    into `digits`. A `quoted` field is written with the escapes of a JSON string.
     """
 
     name: str
@@ -112,6 +114,11 @@ class Field:
     longest: int = 0
     counts: int = -1
     operands: bool = False
+    quoted: bool = False
+
+    def spelled(self, text: str) -> str:
+        """A text or a word as the field is written with it."""
+        return escaped(text) if self.quoted else text
 
 
 @dataclass(frozen=True, slots=True)

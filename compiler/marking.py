@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rulec.compiler.entries import Entry
     from rulec.compiler.machine import Machine
     from rulec.compiler.ops import Program
-    from rulec.compiler.places import Instance
     from rulec.compiler.plan import Plan
     from rulec.compiler.stages import Built
     from rulec.compiler.tiers import Assignment
@@ -132,12 +131,13 @@ class Marker(Builder):
     numbers: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _chains: dict[int, tuple[Entry, Program, Entry]] = field(default_factory=dict)
 
-    def _element(self, element: checked.Element, into: Instance, then: Entry) -> Entry:
-        numbers = self.numbers.get(id(element), ())
-        for number in numbers:
+    def _left(self, element: checked.Element, then: Entry) -> Entry:
+        for number in self.numbers.get(id(element), ()):
             then = self._marked(Leave(number), then)
-        entry = super()._element(element, into, then)
-        for number in reversed(numbers):
+        return then
+
+    def _entered(self, element: checked.Element, entry: Entry) -> Entry:
+        for number in reversed(self.numbers.get(id(element), ())):
             entry = self._marked(Enter(number), entry)
         return entry
 
@@ -168,8 +168,7 @@ def _by_element(parts: tuple[Part, ...]) -> dict[int, tuple[int, ...]]:
 def _parts(ruleset: checked.Ruleset) -> Iterator[Part]:
     lister = _Lister([])
     for shape in ruleset.shapes.values():
-        if isinstance(shape, checked.Shape):
-            lister.add(shape.body, shape.name, -1)
+        lister.add(shape.body, shape.name, -1)
     for watch in ruleset.watches:
         lister.add(watch.shape.body, watch.shape.name, -1)
     lister.add(ruleset.trace, "", -1)

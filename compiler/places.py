@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from rulec.dsl.diagnostics import Diagnostic
 
 
+ESCAPED = (*range(0x20), 0x22, 0x5C)
+"""Bytes that a JSON string has to escape."""
+
 MOST_REGISTERS = 20_000
 MOST_PLACES = 4_000
 DEEPEST = 70
@@ -215,9 +218,6 @@ class Layout:
         path = f"{into.path}.{slot.name}" if slot.name else into.path
         if isinstance(slot.type, checked.ShapeType):
             shape = self.ruleset.shapes[slot.type.shape]
-            if isinstance(shape, checked.JsonShape):
-                self.problems.append(unsupported(f"`json {shape.name}`", shape.span))
-                return None
             if not self.fits(shape.name, into.depth):
                 return Nowhere(self.register(Gap.ABSENT))
             return self.instance(shape, path if slot.name else shape.name, into.depth, within)
@@ -246,6 +246,7 @@ class Layout:
             shift=shift,
             domain=domain_of(type_),
             words=words_of(type_),
+            quoted=slot.quoted,
         )
         number = len(self.fields)
         self.fields.append(made)
@@ -269,6 +270,9 @@ class Layout:
         keyed = self.tables.get(name)
         if keyed is None:
             return None
+        escapes = (row[byte] >= 0 for row in keyed.dfa.transitions for byte in ESCAPED)
+        if slot.quoted and any(escapes):
+            self.problems.append(unsupported("a name in JSON that needs escapes", slot.span))
         made = self.fields[number]
         columns: list[tuple[str, Scalar]] = []
         for column in keyed.table.columns if refers else ():

@@ -29,10 +29,7 @@ What: TypeAlias = Literal["value", "unit"]
 def apart(ruleset: checked.Ruleset) -> tuple[checked.Ruleset, dict[str, checked.QuantityType]]:
     """A ruleset whose quantities are shapes, and the types that these stand for, by name."""
     parting = _Parting()
-    shapes = {
-        name: parting.shape(shape) if isinstance(shape, checked.Shape) else shape
-        for name, shape in ruleset.shapes.items()
-    }
+    shapes = {name: parting.shape(shape) for name, shape in ruleset.shapes.items()}
     watches = tuple(replace(w, shape=parting.shape(w.shape)) for w in ruleset.watches)
     trace = parting.element(ruleset.trace, "")
     if not parting.types:

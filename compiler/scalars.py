@@ -30,6 +30,7 @@ from rulec.compiler.places import MOST_REGISTERS
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
+from rulec.dsl.json_text import escaped_regex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ def differing_texts(plan: Plan, spec: Field, rule: int, high: int | None) -> Non
     type_ = plan.layout.types[plan.fields.index(spec)]
     if not isinstance(type_, checked.TextType) or type_.regex is None:
         raise Unfit("whether enough values are left that differ isn't known", {rule})
-    dfa = regex_dfa(type_.regex)
+    dfa = regex_dfa(escaped_regex(type_.regex) if spec.quoted else type_.regex)
     if not one_length(dfa):
         raise Unfit("texts that must differ have several lengths", {rule})
     if high is None or rooms(dfa, high)[0] < high:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def words(graph: Graph, spec: Field, begin: Begin, end: Program, then: Entry) -> Entry:
     """One of a field's words."""
-    dfa, ends = literals_dfa([word.encode() for word in spec.words])
+    spelled = [spec.spelled(word).encode() for word in spec.words]
+    dfa, ends = literals_dfa(spelled)
 
     def laid() -> int:
         reachable = reachable_words(dfa, ends)
@@ -31,7 +32,7 @@ def words(graph: Graph, spec: Field, begin: Begin, end: Program, then: Entry) ->
                     graph.edge(node, 1 << byte, ops, nodes[state])
         for state, word in ends.items():
             graph.exit(nodes[state], (EndWord(begin.field, word), *end), then(NOTHING))
-        before = graph.node(weight=max(len(word.encode()) for word in spec.words))
+        before = graph.node(weight=max(map(len, spelled)))
         graph.exit(before, (begin,), nodes[0])
         return before
 

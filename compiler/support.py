@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rulec.compiler.json_strings import endless
 from rulec.compiler.kinds import unsupported
 from rulec.compiler.places import Instance, Listed, place_of
 from rulec.dsl import checked
@@ -19,9 +20,8 @@ _EQUATING = frozenset(" =")
 def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
     """The constructs of a ruleset that the machine has no form for."""
     for shape in ruleset.shapes.values():
-        if isinstance(shape, checked.Shape):
-            yield from _watched(ruleset, shape.name, shape.body)
-            yield from _names(shape)
+        yield from _watched(ruleset, shape.name, shape.body)
+        yield from _names(shape)
     yield from _watched(ruleset, "", ruleset.trace)
     for watch in ruleset.watches:
         yield from _cuts(watch.shape.body, repeated=False)
@@ -33,7 +33,7 @@ def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
 def _watched(
     ruleset: checked.Ruleset, shape: str, element: checked.Element
 ) -> Iterator[Diagnostic]:
-    """Prose with a limit or a forbidden pattern, and a watch that looks on."""
+    """Prose with a limit, with a forbidden pattern or in JSON, and a watch that looks on."""
     for slot in slots(element):
         if not isinstance(slot.type, checked.ProseType):
             continue
@@ -41,6 +41,14 @@ def _watched(
         seen = any(w.within in (None, (shape, slot.name)) for w in ruleset.watches)
         if limited and seen:
             yield unsupported("a watch over prose with a limit or `without`", slot.span)
+        elif slot.quoted and seen:
+            yield unsupported("a watch over prose in JSON", slot.span)
+        elif slot.quoted and slot.type.least and not _lasting(slot.type):
+            yield unsupported("prose that `without` may keep too short, in JSON", slot.span)
+
+
+def _lasting(type_: checked.ProseType) -> bool:
+    return type_.without is None or endless(type_.without)
 
 
 def _names(shape: checked.Shape) -> Iterator[Diagnostic]:

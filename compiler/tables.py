@@ -83,10 +83,9 @@ def _defined(
 def definitions(ruleset: checked.Ruleset, names: str) -> Iterator[checked.DefType]:
     """The fields of a ruleset that define names of a table, by their types."""
     for shape in ruleset.shapes.values():
-        if isinstance(shape, checked.Shape):
-            for slot in (part for part in walk(shape.body) if isinstance(part, checked.Slot)):
-                if isinstance(slot.type, checked.DefType) and slot.type.names == names:
-                    yield slot.type
+        for slot in (part for part in walk(shape.body) if isinstance(part, checked.Slot)):
+            if isinstance(slot.type, checked.DefType) and slot.type.names == names:
+                yield slot.type
 
 
 def _keyed(

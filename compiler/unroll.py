@@ -204,23 +204,37 @@ class _Unroller:
 
     def _walk(self, element: checked.Element, tree: Tree, into: Instance) -> None:
         match element:
-            case checked.Sequence(parts):
-                for part, inner in zip(parts, tree.parts, strict=True):
-                    self._walk(part, inner, into)
+            case checked.Sequence():
+                self._parts(element, tree, into)
             case checked.Choice(options):
                 self._walk(options[tree.choice], tree.parts[0], into)
             case checked.Optional(body):
                 if tree.choice:
                     self._walk(body, tree.parts[0], into)
-            case checked.Repeat(body, separator=separator):
+            case checked.Repeat(body):
                 for number, inner in enumerate(tree.parts):
-                    if number and separator:
-                        self.found.pieces.append(Plain(separator))
+                    if number:
+                        self._separate(element)
                     self._walk(body, inner, into)
             case checked.Slot():
                 self._slot(place_of(element, into), tree)
             case _:
                 self._text(element)
+
+    def _parts(self, element: checked.Sequence, tree: Tree, into: Instance) -> None:
+        written = False
+        for part, inner in zip(element.parts, tree.parts, strict=True):
+            here = not isinstance(part, checked.Optional) or bool(inner.choice)
+            if written and here:
+                self._separate(element)
+            self._walk(part, inner, into)
+            written = written or here
+
+    def _separate(self, element: checked.Sequence | checked.Repeat) -> None:
+        if element.separator:
+            self.found.pieces.append(Plain(element.separator))
+        if element.spacing is not None:
+            self.found.pieces.append(Match(element.spacing.regex))
 
     def _text(self, element: checked.Literal | checked.Pattern | checked.Cut) -> None:
         match element:

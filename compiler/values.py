@@ -322,17 +322,6 @@ def scaled(case: Case, scale: int) -> Poly:
     return case.top.times(scale // (case.bottom.constant or 1))
 
 
-def formless(term: Term) -> str:
-    """Why a term is no form that masks can keep."""
-    match term:
-        case terms.Linked():
-            return "it asks what a graph looks like"
-        case terms.Lookup() | terms.Listed():
-            return "it looks a row up"
-        case _:
-            return "its condition has no form that masks can keep"
-
-
 def _exact(value: Fraction) -> Case:
     return Case((), number(value.numerator), number(value.denominator))
 

@@ -164,7 +164,8 @@ class Ways:
 
     def words(self, field: int, start: int) -> Iterator[Spelling]:
         """The words of a field that begins at a node."""
-        for word, text in enumerate(self.machine.fields[field].words):
+        spec = self.machine.fields[field]
+        for word, text in enumerate(map(spec.spelled, spec.words)):
             nodes = [start]
             for byte in text.encode():
                 node = self.machine.nodes[nodes[-1]]

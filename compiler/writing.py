@@ -53,10 +53,7 @@ class Writer:
         self._told = prose or {}
         self._matches = matches or {}
         self._openings = frozenset(
-            text[:1]
-            for shape in plan.ruleset.shapes.values()
-            if isinstance(shape, checked.Shape)
-            for text in _literals(shape.body)
+            text[:1] for shape in plan.ruleset.shapes.values() for text in _literals(shape.body)
         ) | frozenset(text[:1] for text in _literals(plan.ruleset.trace))
 
     def write(self, pieces: Iterable[Piece], values: Mapping[int, Exact]) -> bytes:
@@ -84,9 +81,9 @@ class Writer:
         value = values.get(gap.value)
         match spec.kind:
             case "word":
-                return _word(spec, value)
+                return spec.spelled(_word(spec, value))
             case "text":
-                return _text(type_, value)
+                return spec.spelled(_text(type_, value))
         if not isinstance(value, Fraction):
             raise Unwritable
         match spec.kind:
@@ -104,7 +101,7 @@ class Writer:
     def _prose(self, number: int) -> str:
         """A short text that holds nothing of what follows."""
         if number in self._told:
-            return self._told[number]
+            return self._plan.fields[number].spelled(self._told[number])
         type_ = self._plan.layout.types[number]
         if not isinstance(type_, checked.ProseType):
             raise Unwritable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rulec.dsl import checked as c
 from rulec.dsl import items as i
 from rulec.dsl.diagnostics import Label
+from rulec.dsl.json_shapes import Member, object_of
 from rulec.dsl.model import Field, Model
 from rulec.dsl.shapes import Elements, Fields
 from rulec.dsl.terms import Terms
@@ -26,7 +27,7 @@ class Bodies:
     """First every body and its fields, then the rules, which may speak of any shape."""
 
     model: Model
-    shapes: dict[str, c.Shape | c.JsonShape] = field(default_factory=dict)
+    shapes: dict[str, c.Shape] = field(default_factory=dict)
     watches: list[c.Watch] = field(default_factory=list)
 
     @property
@@ -70,9 +71,9 @@ class Bodies:
             return 1
         return int(depth.value)
 
-    def _json(self, item: i.Json) -> c.JsonShape:
+    def _json(self, item: i.Json) -> c.Shape:
         name = item.name.text
-        members: list[c.JsonMember] = []
+        members: list[Member] = []
         fields: Fields = {}
         for member in item.members:
             made, found = self._member(member)
@@ -84,17 +85,11 @@ class Bodies:
             if made is not None:
                 members.append(made)
         self.model.fields[name] = fields
-        return c.JsonShape(
-            name,
-            item.compact,
-            tuple(members),
-            _infos(fields),
-            (),
-            self._depth(item.depth),
-            item.name.span,
-        )
+        body = object_of(members, item.name.span, compact=item.compact)
+        depth = self._depth(item.depth)
+        return c.Shape(name, body, _infos(fields), (), depth, item.name.span)
 
-    def _member(self, member: i.JsonMember) -> tuple[c.JsonMember | None, Field]:
+    def _member(self, member: i.JsonMember) -> tuple[Member | None, Field]:
         Elements(self.model).named(member.name)
         type_ = self.model.types.slot(member.type)
         if isinstance(type_, c.ShapeType):
@@ -115,7 +110,7 @@ class Bodies:
         found = Field(name, type_, cardinality, member.span)
         if type_ is None:
             return None, found
-        return c.JsonMember(name, type_, member.optional, low, high, member.span), found
+        return Member(name, type_, member.optional, low, high, member.span), found
 
     def _count(self, member: i.JsonMember) -> tuple[int, int | None]:
         return (0, None) if member.count is None else self.model.types.count(member.count)

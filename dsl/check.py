@@ -126,8 +126,7 @@ class _Check:
     def _structure(self, bodies: Bodies, trace: c.Element | None) -> None:
         structure = Structure(bodies.shapes, self.findings)
         for shape in bodies.shapes.values():
-            if isinstance(shape, c.Shape):
-                structure.check(shape.body)
+            structure.check(shape.body)
         for watch in bodies.watches:
             structure.check(watch.shape.body)
             if structure.nullable(watch.shape.body):

@@ -198,19 +198,29 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """`name: Type`, or an unnamed `Type` (`name` is None), or an unnamed shape."""
+    """`name: Type`, or an unnamed `Type` (`name` is None), or an unnamed shape.
+
+    A `quoted` value stands within a JSON string, with the escapes that it needs there.
+    """
 
     name: str | None
     type: Type
     span: Span = field(compare=False)
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """One part after the other; empty is allowed."""
+    """One part after the other; empty is allowed.
+
+    Where there is a `separator`, it stands between any two parts that are written, and behind
+    it what `spacing` matches; parts may be optional then.
+    """
 
     parts: tuple[Element, ...]
     span: Span = field(compare=False)
+    separator: str = ""
+    spacing: Pattern | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +241,17 @@ class Optional:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """`x*`, `x+`, `x{low..high sep "…"}`; `high` None is no limit."""
+    """`x*`, `x+`, `x{low..high sep "…"}`; `high` None is no limit.
+
+    Behind each separator stands what `spacing` matches.
+    """
 
     body: Element
     low: int
     high: int | None
     separator: str
     span: Span = field(compare=False)
+    spacing: Pattern | None = None
 
 
 Element: TypeAlias = Literal | Pattern | Cut | Slot | Sequence | Choice | Optional | Repeat
@@ -495,35 +509,13 @@ class FieldInfo:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A shape or a watch's body; `depth` is how often it may stand inside itself."""
+    """A shape, a JSON shape or a watch's body.
+
+    `depth` is how often it may stand inside itself.
+    """
 
     name: str
     body: Sequence
-    fields: dict[str, FieldInfo]
-    rules: tuple[Rule, ...]
-    depth: int
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class JsonMember:
-    """A member of a JSON shape; a list when `low` is not None."""
-
-    name: str
-    type: Type
-    optional: bool
-    low: int | None
-    high: int | None
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class JsonShape:
-    """`json Name { … }`; `compact` allows no white space."""
-
-    name: str
-    compact: bool
-    members: tuple[JsonMember, ...]
     fields: dict[str, FieldInfo]
     rules: tuple[Rule, ...]
     depth: int
@@ -647,7 +639,7 @@ class Ruleset:
     operators: tuple[Operator, ...]
     units: dict[str, Unit]
     externals: dict[str, External]
-    shapes: dict[str, Shape | JsonShape]
+    shapes: dict[str, Shape]
     watches: tuple[Watch, ...]
     trace: Element
     samples: tuple[Sample, ...]

@@ -52,7 +52,7 @@ class Followers:
         while self.queue:
             name = self.queue.pop()
             shape = self.shapes.get(name)
-            if isinstance(shape, c.Shape):
+            if shape is not None:
                 self._visit(shape.body, self.after_shape.get(name, _NOTHING))
         for slot, after in self.wrong.values():
             self._report(slot, after)
@@ -62,14 +62,13 @@ class Followers:
         self.starts = dict.fromkeys(self.shapes, _NOTHING)
         users: dict[str, list[str]] = {}
         for name, shape in self.shapes.items():
-            if isinstance(shape, c.Shape):
-                for inner in self._leading(shape.body):
-                    users.setdefault(inner, []).append(name)
+            for inner in self._leading(shape.body):
+                users.setdefault(inner, []).append(name)
         queue = list(self.shapes)
         while queue:
             name = queue.pop()
             known = self.shapes.get(name)
-            if isinstance(known, c.Shape):
+            if known is not None:
                 start = self.starts[name].or_(self._start(known.body))
                 if start != self.starts[name]:
                     self.starts[name] = start

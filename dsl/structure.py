@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rulec.dsl.findings import Findings
     from rulec.dsl.source import Span
 
-Shapes = Mapping[str, c.Shape | c.JsonShape]
+Shapes = Mapping[str, c.Shape]
 
 
 def children(element: c.Element) -> tuple[c.Element, ...]:
@@ -40,13 +40,10 @@ def walk(element: c.Element) -> Iterator[c.Element]:
         stack.extend(reversed(children(here)))
 
 
-def used(shape: c.Shape | c.JsonShape) -> dict[str, Span]:
+def used(shape: c.Shape) -> dict[str, Span]:
     """The shapes that a shape names, and where."""
-    if isinstance(shape, c.JsonShape):
-        types = [(member.type, member.span) for member in shape.members]
-    else:
-        slots = (e for e in walk(shape.body) if isinstance(e, c.Slot))
-        types = [(slot.type, slot.span) for slot in slots]
+    slots = (e for e in walk(shape.body) if isinstance(e, c.Slot))
+    types = [(slot.type, slot.span) for slot in slots]
     return {type_.shape: span for type_, span in types if isinstance(type_, c.ShapeType)}
 
 
@@ -78,7 +75,7 @@ class Structure:
         self._grow(self.hollow, self._hollow_shape)
         self._grow(self.ending, self._ending_shape)
 
-    def _grow(self, found: set[str], test: Callable[[c.Shape | c.JsonShape], bool]) -> None:
+    def _grow(self, found: set[str], test: Callable[[c.Shape], bool]) -> None:
         """Add every shape that passes the test, until none is left that does."""
         users: dict[str, list[str]] = {}
         for name, shape in self.shapes.items():
@@ -91,17 +88,14 @@ class Structure:
                 found.add(name)
                 queue.extend(users.get(name, ()))
 
-    def _empty_shape(self, shape: c.Shape | c.JsonShape) -> bool:
-        return isinstance(shape, c.Shape) and self.nullable(shape.body)
+    def _empty_shape(self, shape: c.Shape) -> bool:
+        return self.nullable(shape.body)
 
-    def _hollow_shape(self, shape: c.Shape | c.JsonShape) -> bool:
-        return isinstance(shape, c.Shape) and self.nullable(shape.body, hollow=True)
+    def _hollow_shape(self, shape: c.Shape) -> bool:
+        return self.nullable(shape.body, hollow=True)
 
-    def _ending_shape(self, shape: c.Shape | c.JsonShape) -> bool:
-        if isinstance(shape, c.Shape):
-            return self._ends(shape.body)
-        owed = [m for m in shape.members if not m.optional and m.low != 0]
-        return all(self._ends(c.Slot(None, m.type, m.span)) for m in owed)
+    def _ending_shape(self, shape: c.Shape) -> bool:
+        return self._ends(shape.body)
 
     def nullable(self, element: c.Element, *, hollow: bool = False) -> bool:
         """Whether an element can be the empty text.
@@ -185,6 +179,6 @@ class Structure:
     def _endless(self, name: str, inner: str, span: Span) -> None:
         what = "itself" if inner == name else f"itself through `{inner}`"
         message = f"`{name}` contains {what} to no stated depth"
-        hint = f"write `shape {name} up to 6 {{ … }}`"
+        hint = f"write `{name} up to 6 {{ … }}`"
         related = (Label(self.shapes[name].span, f"`{name}`"),) if inner != name else ()
         self.findings.error("R0406", span, message, hint=hint, related=related)

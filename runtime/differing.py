@@ -96,8 +96,9 @@ class Differing:
         fixed = bytearray()
         nodes, node = self._pack.machine.nodes, thread.node
         while len(fixed) < LONGEST:
-            for guard in self._begun(node):
-                taken = self._guards.texts(guard, thread.regs)
+            for begin in self._begun(node):
+                guard, field = begin.guard, self._pack.machine.fields[begin.field]
+                taken = self._guards.texts(guard, field, thread.regs)
                 if isinstance(thread.regs, Seen):
                     fold = self._pack.machine.guards[guard].distinct
                     thread.regs.log.add(self._pack.machine.folds[fold].register)
@@ -109,14 +110,14 @@ class Differing:
             node = edges[0].target
         return None
 
-    def _begun(self, node: int) -> Iterator[int]:
-        """The guards of texts that begin at a node and must differ."""
+    def _begun(self, node: int) -> Iterator[m.Begin]:
+        """The texts that begin at a node and must differ."""
         queue = [node]
         for here in queue:  # grows while it is gone through
             for way in self._pack.machine.nodes[here].exits:
                 begun = [op for op in way.ops if isinstance(op, m.Begin) and op.guard >= 0]
                 yield from (
-                    op.guard
+                    op
                     for op in begun
                     if self._pack.machine.guards[op.guard].distinct >= 0
                     and self._pack.machine.fields[op.field].kind == "text"

@@ -195,6 +195,7 @@ class Explainer:
             phase = self._phases.get(thread.node, "")
             wanted = self._sieve.demand(thread, slot, phase, written)
         prose = part is not None and self._prose(part)
+        quoted = isinstance(slot, checked.Slot) and slot.quoted
         return Reading(
             path=path_of(self.marked.parts, trail),
             part=part,
@@ -206,7 +207,7 @@ class Explainer:
             characters=tuple(self._characters(after, at)),
             forced=self._forced(alone, at),
             ends=self._engine.ending(alone, at) is not None,
-            openers=tuple(self._openers(thread.node)) if prose else (),
+            openers=tuple(self._openers(thread.node)) if prose and not quoted else (),
             watching=tuple(dict.fromkeys(self._watching(thread, trail))),
         )
 

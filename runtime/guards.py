@@ -98,11 +98,12 @@ class Guards:
             for piece in regions.interval(_exact(span.low), _exact(span.high))
         )
 
-    def texts(self, number: int, regs: Sequence[Any]) -> tuple[bytes, ...]:
-        """The texts that a field must differ from."""
+    def texts(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[bytes, ...]:
+        """The texts that a field must differ from, as it is written with them."""
         fold = -1 if number < 0 else self.machine.guards[number].distinct
         held = () if fold < 0 else regs[self.machine.folds[fold].register]
-        return tuple(text.encode() for text in held or () if isinstance(text, str))
+        spelled = (field.spelled(text) for text in held or () if isinstance(text, str))
+        return tuple(text.encode() for text in spelled)
 
     def keys(self, number: int, field: Field, regs: Sequence[Any]) -> Keys:
         """The rows that a guard lets a reference be (number -1: all), by their keys."""
@@ -116,7 +117,7 @@ class Guards:
             columns = [(fields[n].register, place) for place, n in enumerate(field.columns)]
             values = Columns(self._readers, regs, guard, rows, columns)
             keys = keys.chosen(values.holding(guard.formula))
-        return keys.without(self.texts(number, regs))
+        return keys.without(self.texts(number, field, regs))
 
     def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a guard lets a field be."""

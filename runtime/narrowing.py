@@ -137,7 +137,7 @@ class Sieve:
             case "word":
                 return rules.words(field, regs, guard)
             case "text":
-                return rules.guards.texts(guard, regs)
+                return rules.guards.texts(guard, field, regs)
             case "expr":
                 return rules.regions(field, regs, guard)[0] or regions.EVERYTHING
             case _:
@@ -176,7 +176,7 @@ def _under_way(
         case Day(number, allowed=tuple(days)):
             return fields[number], (days,), (_days(thread.lex.digits, days),)
         case Word(number, _, chosen):
-            words = fields[number].words
+            words = tuple(map(fields[number].spelled, fields[number].words))
             open_ = tuple(range(len(words))) if chosen is None else chosen
             left = tuple(n for n in open_ if words[n].encode().startswith(written))
             return fields[number], open_, left

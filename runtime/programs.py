@@ -10,6 +10,7 @@ from rulec.compiler.links import NOTHING as UNLINKED
 from rulec.compiler.regions import Region, contains
 from rulec.compiler.rows import NOTHING
 from rulec.compiler.terms import Gap
+from rulec.dsl.json_text import unescaped
 from rulec.runtime import dates, numerals, stack
 from rulec.runtime.dates import Day
 from rulec.runtime.guards import value_of
@@ -244,7 +245,7 @@ class Programs:
             case "ref" | "def":
                 return self._begin_name(frame, op, field, guarded)
             case _:
-                taken = self.rules.guards.texts(op.guard, frame.regs) if guarded else ()
+                taken = self.rules.guards.texts(op.guard, field, frame.regs) if guarded else ()
                 frame.lex = Written(op.field, frame.at, b"", taken)
         return True
 
@@ -328,7 +329,8 @@ class Programs:
         if op.differs and frame.lex.text in frame.lex.taken:
             return False
         if field.keep:
-            frame.regs[field.register] = frame.lex.text.decode("utf-8", "replace")
+            text = frame.lex.text.decode("utf-8", "replace")
+            frame.regs[field.register] = unescaped(text) if field.quoted else text
         return self._closed(frame, op.field)
 
     def _end_name(self, frame: Frame, op: m.EndName) -> bool:

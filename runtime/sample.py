@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from rulec.compiler import ops as m
+from rulec.compiler.graph import byte_set
 from rulec.runtime import inputs as given
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reference import Config, Reference, Thread
@@ -14,7 +16,7 @@ from rulec.runtime.verify import Verifier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rulec.compiler.machine import Machine
+    from rulec.compiler.machine import Machine, Node
     from rulec.runtime.externals import Externals
 
 LONGEST = 4_000
@@ -88,6 +90,7 @@ class Sampler:
         """The bytes that may come, in a random order that likes plain text and openers."""
         threads = list(config.threads)
         chance.shuffle(threads)
+        threads.sort(key=lambda thread: _blank(self.machine.nodes[thread.node]))
         if hurry:
             threads.sort(key=lambda thread: self.machine.nodes[thread.node].cost or 0)
         for thread in threads:
@@ -106,6 +109,15 @@ class Sampler:
 
 PLAIN = frozenset(b"abcdefghij 0123456789+-*/=().,$\n")
 """What random prose is made of."""
+
+
+def _blank(node: Node) -> bool:
+    """Whether a node waits for space that may be left out: samples are easier to read so."""
+    counted = any(isinstance(op, m.Count | m.Reset) for edge in node.edges for op in edge.ops)
+    return counted and all(edge.bytes & ~_SPACE == 0 for edge in node.edges)
+
+
+_SPACE = byte_set(b" \t\n\r")
 
 
 def _broken(machine: Machine, config: Config) -> bool:

@@ -7,6 +7,7 @@ out.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -77,6 +78,8 @@ class Reader:
             case c.Pattern(regex):
                 for end in self._matches(str(regex), at):
                     yield end, into
+            case c.Sequence() if e.separator:
+                yield from self._separated(e, e.parts, False, at, into)
             case c.Sequence(parts):
                 yield from self._parts(parts, at, into)
             case c.Choice(options):
@@ -114,13 +117,29 @@ class Reader:
             yield at, into
         if e.high is not None and count == e.high:
             return
-        separator = e.separator if count else ""
-        if not self.text.startswith(separator, at):
+        for start in self._separator(e, at) if count else (at,):
+            for end, found in self.element(e.body, start, into):
+                if end > at:
+                    yield from self._repeat(e, count + 1, end, found)
+
+    def _separated(
+        self, e: c.Sequence, parts: tuple[c.Element, ...], written: bool, at: int, into: Record
+    ) -> Iterator[tuple[int, Record]]:
+        if not parts:
+            yield at, into
             return
-        start = at + len(separator)
-        for end, found in self.element(e.body, start, into):
-            if end > at:
-                yield from self._repeat(e, count + 1, end, found)
+        body = parts[0].body if isinstance(parts[0], c.Optional) else parts[0]
+        for start in self._separator(e, at) if written else (at,):
+            for end, found in self.element(body, start, into):
+                yield from self._separated(e, parts[1:], True, end, found)
+        if isinstance(parts[0], c.Optional):
+            yield from self._separated(e, parts[1:], written, at, into)
+
+    def _separator(self, e: c.Sequence | c.Repeat, at: int) -> Iterator[int]:
+        if self.text.startswith(e.separator, at):
+            behind = at + len(e.separator)
+            spaced = "" if e.spacing is None else str(e.spacing.regex)
+            yield from self._matches(spaced, behind)
 
     def _slot(self, e: c.Slot, at: int, into: Record) -> Iterator[tuple[int, Record]]:
         listed = (
@@ -130,19 +149,34 @@ class Reader:
         )
         if isinstance(e.type, c.ShapeType):
             shape = self.ruleset.shapes[e.type.shape]
-            assert isinstance(shape, c.Shape)
             before = None
             if listed and into.values.get(e.name or ""):
                 before = into.values[e.name or ""][-1]
             for end, found in self.element(shape.body, at, Record(shape, {}, before)):
                 yield end, _with(into, e.name, found, listed, found)
             return
-        for end, value in self._scalar(e.type, at):
+        for end, value in (self._quoted if e.quoted else self.scalar)(e.type, at):
             yield end, _with(into, e.name, value, listed, None)
 
     # --- fields ---
 
-    def _scalar(  # noqa: C901, PLR0912 - a case for every type
+    def _quoted(self, type_: c.ScalarType, at: int) -> Iterator[tuple[int, Any]]:
+        """A value in a JSON string, of which prose alone may be escaped as one likes."""
+        found = re.compile(r'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*').match(
+            self.text, at
+        )
+        assert found is not None
+        text = json.loads(f'"{found[0]}"')
+        prose = isinstance(type_, c.ProseType)
+        if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
+            return
+        if not prose and json.dumps(text, ensure_ascii=False)[1:-1] != found[0]:
+            return
+        for end, value in Reader(self.ruleset, text).scalar(type_, 0):
+            if end == len(text):
+                yield found.end(), value
+
+    def scalar(  # noqa: C901, PLR0912 - a case for every type
         self, type_: c.ScalarType, at: int
     ) -> Iterator[tuple[int, Any]]:
         match type_:
@@ -174,6 +208,11 @@ class Reader:
             case c.TextType(regex):
                 for end in self._matches(str(regex), at):
                     yield end, self.text[at:end]
+            case c.ProseType(least, most, without):
+                length = len(self.text) - at
+                barred = without is not None and re.search(str(without), self.text[at:])
+                if not barred and least <= length and (most is None or length <= most):
+                    yield len(self.text), self.text[at:]
             case c.ExprType(None):
                 yield from self._expression(at)
             case _:

@@ -204,7 +204,7 @@ class Author:
         return self.r.choice(["1..3", "0..2", "2", "1..", "3..4", "..2", "2..5"])
 
     def shape(self, depth: int, *, listed: bool = False) -> Shape:
-        shape = Shape(f"S{len(self.shapes) + 1}", listed=listed)
+        shape = self.make(listed=listed)
         self.shapes.append(shape)
         for _ in range(self.r.randint(1, 3 if depth < 2 else 4)):
             shape.elements.append(self.element(shape, depth))
@@ -214,6 +214,10 @@ class Author:
                 tier = self.r.choice(["", "", "", "", "", "audit "])
                 shape.rules.append(f"{tier}rule r{number}: {rule}")
         return shape
+
+    def make(self, *, listed: bool) -> Shape:
+        """A shape that is still empty."""
+        return Shape(f"S{len(self.shapes) + 1}", listed=listed)
 
     # --- rules ---
 

@@ -103,7 +103,6 @@ class Watcher(Reader):
                 yield end, _with_span(held, name, (at, end))
             return
         shape = self.ruleset.shapes[e.type.shape]
-        assert isinstance(shape, c.Shape)
         held = into.spans.get(name, [])
         before = held[-1] if held else None
         for end, inner in self.element(shape.body, at, Seen(shape, {}, before)):

@@ -166,10 +166,7 @@ def steering(ruleset: c.Ruleset, kept: set[tuple[str, str]]) -> Machine | None:
         )
         return replace(shape, rules=tuple(rules))
 
-    shapes = {
-        name: muted(shape) if isinstance(shape, c.Shape) else shape
-        for name, shape in ruleset.shapes.items()
-    }
+    shapes = {name: muted(shape) for name, shape in ruleset.shapes.items()}
     return build(replace(ruleset, shapes=shapes)).machine
 
 

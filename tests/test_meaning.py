@@ -6,6 +6,7 @@ from contextlib import suppress
 from random import Random
 
 from hypothesis import given
+from json_rulesets import json_author
 from oracle import Judge, Reader
 from rulesets import (
     SEEDS,
@@ -56,7 +57,19 @@ def _traces(machine: Machine, r: Random) -> list[str]:
 @given(SEEDS)
 def test_verdicts_mean_what_the_language_says(seed: int) -> None:
     r = Random(seed)
-    text = author(r, prose=False)
+    compare_verdicts(author(r, prose=False), r)
+
+
+@seeded(25, 5_000)
+@given(SEEDS)
+def test_verdicts_of_json_mean_what_the_language_says(seed: int) -> None:
+    r = Random(seed)
+    text = json_author(r, prose=r.random() < 0.5)
+    if "trace ( prose" not in text:  # which the oracle doesn't read
+        compare_verdicts(text, r)
+
+
+def compare_verdicts(text: str, r: Random) -> None:
     ruleset = load_text(text).ruleset
     machine = None if ruleset is None else build(ruleset).machine
     if ruleset is None or machine is None:

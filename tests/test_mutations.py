@@ -22,6 +22,8 @@ EQUIVALENT = {
     ("invoice", "subtotal", "== -> ~="): SHOWN,
     ("invoice", "total", "== -> ~="): SHOWN,
     ("invoice", "tax", "== -> ~="): SHOWN,
+    ("order", "product", "== -> ~="): SHOWN,
+    ("order", "total", "== -> ~="): SHOWN,
     ("invoice", "tax", "round -> round_even"): "8% of whole cents never end in half a cent",
 }
 """Changes that make no difference, and why."""

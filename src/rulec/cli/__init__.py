@@ -15,6 +15,7 @@ from rulec.cli import (
     explain,
     fmt,
     generate,
+    import_schema,
     sample,
     test,
     verify,
@@ -28,7 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 fine, 1 the rules or the traces are at fault, 2 wrong use.",
 )
-for _verb in (check, compile, fmt, test, verify, coverage, sample, generate, explain, diff):
+_VERBS = (
+    *(check, compile, fmt, test, verify, coverage, sample, generate, explain, diff),
+    import_schema,
+)
+for _verb in _VERBS:
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
 
 
