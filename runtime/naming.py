@@ -47,12 +47,14 @@ class Around(NamedTuple):
 class _Ahead(NamedTuple):
     """Fixed bytes before a reference, what of it is written, and the names that it may be.
 
-    `beside` are the bytes that may stand in its place.
+    `node` is where its next byte is waited for; `beside` are the bytes that may stand in its
+    place.
     """
 
     fixed: bytes
     done: bytes
     keys: Keys
+    node: int
     beside: frozenset[int] = frozenset()
 
     @property
@@ -65,7 +67,8 @@ class _Ahead(NamedTuple):
 class _Spread(NamedTuple):
     """The tokens of a posture that go as some keys do.
 
-    Those `within` a key stand for the keys from `low` to `high`; the others reach its end.
+    Those `within` a key, or at an end behind which one could go on, stand for the keys from
+    `low` to `high`; the others end one.
     """
 
     within: Ids
@@ -120,7 +123,7 @@ class Naming:
         within = spread.within
         if ahead.keys.open is not None and len(within):
             if not len(spread.low):
-                spread = _along(spelled, ahead, ahead.all)
+                spread = self._along(spelled, ahead, ahead.all)
             sums = np.concatenate(([0], np.cumsum(ahead.keys.open)))
             within = spread.within[sums[spread.high] > sums[spread.low]]
         if ahead.fixed and len(within) and not lives(int(within[0])):
@@ -147,14 +150,46 @@ class Naming:
             base = None if whole.before is None else whole.before()
             known = None if base is None else self._spreads.get((*place, base))
             if known is None:
-                found = _along(spelled, ahead, ahead.all)
+                found = self._along(spelled, ahead, ahead.all)
             else:
                 added = (whole.added,) if whole.added.startswith(ahead.done) else ()
-                found = _more(known, _along(spelled, ahead, added))
+                found = _more(known, self._along(spelled, ahead, added))
             self._spreads[(*place, whole)] = found
             if len(self._spreads) > KEPT:
                 self._spreads.popitem(last=False)
         return found
+
+    def _along(self, spelled: _Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
+        """The tokens with which a key begins, and those that reach its end."""
+        ends: set[int] = set()
+        begun: set[bytes] = set()
+        fixed, done = ahead.fixed, len(ahead.done)
+        for key in keys:
+            text = fixed + key[done:]
+            for length in range(len(fixed) + 1, min(len(text), spelled.longest + 1)):
+                begun.add(text[:length])
+            if len(text) > spelled.longest:
+                continue
+            longer = spelled.starting(text)
+            if text in spelled.tokens and self._goes_on(ahead.node, key[done:]):
+                begun.add(text)
+                longer = [token for token in longer if token not in spelled.tokens[text]]
+            ends.update(longer)
+        within: dict[int, tuple[int, int]] = {}
+        for text in begun & spelled.tokens.keys():
+            span = ahead.keys.span(ahead.done + text[len(fixed) :])
+            within.update(dict.fromkeys(spelled.tokens[text], span))
+        ids = sorted(within)
+        spans = np.array([within[token] for token in ids], np.int64).reshape(-1, 2)
+        reaching = np.array(sorted(ends), np.int32)
+        return _Spread(np.array(ids, np.int32), spans[:, 0], spans[:, 1], reaching)
+
+    def _goes_on(self, node: int, text: bytes) -> bool:
+        """Whether a name could have more bytes behind some: it is still under way there."""
+        nodes = self._pack.machine.nodes
+        for byte in text:
+            node = next(edge.target for edge in nodes[node].edges if edge.bytes >> byte & 1)
+        return bool(nodes[node].edges)
 
     # --- where references are ---
 
@@ -162,7 +197,7 @@ class Naming:
         lex = thread.lex
         if isinstance(lex, Name):
             known = None if lex.new else lex.known
-            return None if known is None else _Ahead(b"", lex.text, known)
+            return None if known is None else _Ahead(b"", lex.text, known, thread.node)
         fixed = bytearray()
         nodes, node = self._pack.machine.nodes, thread.node
         while len(fixed) < LONGEST:
@@ -174,22 +209,26 @@ class Naming:
             node = edges[0].target
             begun, beside = self._arrivals(node)
             if len(begun) == 1:
-                return _Ahead(bytes(fixed), b"", self._keys(thread, begun[0]), beside)
+                op, first = begun[0]
+                return _Ahead(bytes(fixed), b"", self._keys(thread, op), first, beside)
             if begun or nodes[node].exits:
                 return None
         return None
 
-    def _arrivals(self, node: int) -> tuple[list[m.Begin], frozenset[int]]:
-        """The references that begin at a node, and the bytes that may stand there besides."""
+    def _arrivals(self, node: int) -> tuple[list[tuple[m.Begin, int]], frozenset[int]]:
+        """The references that begin at a node, with their first nodes.
+
+        And the bytes that may stand there besides.
+        """
         machine = self._pack.machine
-        begun: list[m.Begin] = []
+        begun: list[tuple[m.Begin, int]] = []
         beside = 0
         queue = [node]
         for here in queue:  # grows while it is gone through
             beside = reduce(or_, (edge.bytes for edge in machine.nodes[here].edges), beside)
             for way in machine.nodes[here].exits:
                 refers = [
-                    op
+                    (op, way.target)
                     for op in way.ops
                     if isinstance(op, m.Begin) and machine.fields[op.field].kind == "ref"
                 ]
@@ -197,30 +236,6 @@ class Naming:
                 if not refers and way.target not in queue:
                     queue.append(way.target)
         return begun, frozenset(byte for byte in range(256) if beside >> byte & 1)
-
-
-def _along(spelled: _Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
-    """The tokens with which a key begins, and those that reach its end."""
-    within: dict[int, tuple[int, int]] = {}
-    ends: set[int] = set()
-    fixed, done = ahead.fixed, len(ahead.done)
-    begun: set[bytes] = set()
-    for key in keys:
-        text = fixed + key[done:]
-        for length in range(len(fixed) + 1, min(len(text), spelled.longest + 1)):
-            begun.add(text[:length])
-        if len(text) <= spelled.longest:
-            ends.update(spelled.starting(text))
-    for text in begun:
-        tokens = spelled.tokens.get(text, ())
-        if tokens:
-            span = ahead.keys.span(ahead.done + text[len(fixed) :])
-            within.update(dict.fromkeys(tokens, span))
-    ids = sorted(within)
-    spans = np.array([within[token] for token in ids], np.int64).reshape(-1, 2)
-    return _Spread(
-        np.array(ids, np.int32), spans[:, 0], spans[:, 1], np.array(sorted(ends), np.int32)
-    )
 
 
 def _more(known: _Spread, added: _Spread) -> _Spread:
