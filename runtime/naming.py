@@ -165,6 +165,8 @@ class Naming:
         begun: set[bytes] = set()
         fixed, done = ahead.fixed, len(ahead.done)
         for key in keys:
+            if len(key) == done:
+                continue  # what comes behind it is another reading's
             text = fixed + key[done:]
             for length in range(len(fixed) + 1, min(len(text), spelled.longest + 1)):
                 begun.add(text[:length])
