@@ -92,6 +92,7 @@ class Projection:
     fields: dict[Where, Formula] = field(default_factory=dict)
     ways: dict[Where, Formula] = field(default_factory=dict)
     decisions: dict[Where, Decision] = field(default_factory=dict)
+    referred: dict[Where, str] = field(default_factory=dict)
     distinct: dict[int, tuple[int, int]] = field(default_factory=dict)
     distinct_places: dict[Where, tuple[int, int]] = field(default_factory=dict)
     items: dict[int, list[tuple[int, Term]]] = field(default_factory=dict)
@@ -380,6 +381,7 @@ class Projection:
             reason = "a list that must be distinct is bound by other rules too"
             raise Unfit(reason, {*rules_of(own), self.distinct[spec.register][0]})
         self.fields[where] = own
+        self.referred[where] = _field_name(spec)
         table = list(self.plan.layout.tables.values())[spec.table].table
         left = variable(table.count)
         rules: tuple[int, ...] = ()
@@ -408,6 +410,9 @@ class Projection:
                 formula = self.fields.get(place, TRUE) + self.ways.get(place, TRUE)
                 for rule in rules_of(formula):
                     found.setdefault(rule, {})[_place_name(decision, way)] = None
+        for where, name in reversed(self.referred.items()):
+            for rule in rules_of(self.fields[where]):
+                found.setdefault(rule, {})[name] = None
         for register, (rule, _) in self.distinct.items():
             found.setdefault(rule, {})[_field_name(self.names.fields[register])] = None
         return {rule: tuple(names) for rule, names in found.items()}

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not DATA.exists(), reason="no shared data")
 
 @cache
 def machine() -> Machine:
-    ruleset = load(HERE / "examples" / "entailment.rules").ruleset
+    ruleset = load(HERE / "examples" / "packs" / "entailment.rules").ruleset
     assert ruleset is not None
     made = build(ruleset).machine
     assert made is not None
