@@ -273,6 +273,8 @@ class Layout:
         escapes = (row[byte] >= 0 for row in keyed.dfa.transitions for byte in ESCAPED)
         if slot.quoted and any(escapes):
             self.problems.append(unsupported("a name in JSON that needs escapes", slot.span))
+        if 0 in keyed.dfa.accepting and not refers:
+            self.problems.append(unsupported("a new name that may be empty", slot.span))
         made = self.fields[number]
         columns: list[tuple[str, Scalar]] = []
         for column in keyed.table.columns if refers else ():

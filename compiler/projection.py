@@ -174,7 +174,12 @@ class Projection:
 
     def _distinct(self, rule: int, number_: int) -> None:
         body = self.plan.folds[number_].body
-        if not isinstance(body, terms.Read):
+        hidden = {
+            self.plan.fields[column].register
+            for spec in self.plan.fields
+            for column in spec.columns
+        }
+        if not isinstance(body, terms.Read) or body.register in hidden:
             raise Unfit("whether enough values are left that differ isn't known", {rule})
         if self.distinct.setdefault(body.register, (rule, number_))[1] != number_:
             raise Unfit("its values must differ in two ways", {rule})

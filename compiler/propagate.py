@@ -172,6 +172,8 @@ class Narrower:
         if fold.list in self._fresh or fold.late:
             return EVERYTHING
         phase = self._regs[self._lists[fold.outer].phase]
+        if held in (Gap.UNDEFINED, Gap.COMPLEX):
+            return EVERYTHING
         match fold.function:
             case "sum" | "count" if phase == 3:
                 return regions.point(Fraction(held))
@@ -400,6 +402,7 @@ class Narrower:
             fold.late
             or fold.list in self._fresh
             or phase == 3
+            or held in (Gap.UNDEFINED, Gap.COMPLEX)
             or fold.function not in ("sum", "min", "max")
         ):
             return

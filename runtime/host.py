@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rulec.compiler.ops import Begin
     from rulec.compiler.pack import Pack
-    from rulec.compiler.rows import Keys
 
 DIES, PROGRAM = -1, -2
 """What a token can do to a node other than lead to one without a program."""
@@ -50,7 +48,7 @@ class Host:
         self.pack = pack
         self.engine = Quick(pack.machine)
         self._differing = Differing(pack, self.engine.rules.guards)
-        self._naming = Naming(pack, self._names)
+        self._naming = Naming(pack, self.engine.walk)
         self.budget = Budget.of(pack)
         self.ready: dict[int | tuple[int, ...], Words] = {}
         """Masks of nodes, one or several, where nothing depends on registers."""
@@ -187,9 +185,7 @@ class Host:
             yield parted.sure
             yield self._alive(thread, parted.doubtful, at)
             return
-        around = self._naming.around(
-            thread, posture, row.open, lambda token: self._lives(thread, token, at)
-        )
+        around = self._naming.around(thread, posture, row.open, at)
         if around is not None:
             yield around.within
             yield self._alive(thread, around.doubtful, at)
@@ -218,9 +214,6 @@ class Host:
         )
         walked = self._walked(thread, tuple(in_turn(spelled)), at)
         return np.array([token for token, _ in walked], np.int32)
-
-    def _lives(self, thread: Thread, token: int, at: int) -> bool:
-        return bool(len(self._alive(thread, np.array([token], np.int32), at)))
 
     def _walked(
         self, thread: Thread, texts: Iterable[Text], at: int
@@ -291,13 +284,6 @@ class Host:
         if tame:
             return [*made, found.inside], (*found.across, *zero)
         return made, (*found.texts, *zero)
-
-    def _names(self, thread: Thread, begin: Begin) -> Keys:
-        """The names that a reference may be, should it begin with a thread's registers."""
-        field = self.pack.machine.fields[begin.field]
-        regs = thread.regs
-        held = regs.opened() if isinstance(regs, Seen) else regs
-        return self.engine.rules.names(field, held, begin.guard)
 
     # --- tokens ---
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LONGEST = 60
 _HUGE = 10**LONGEST
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
@@ -83,11 +84,13 @@ def _rows(table: Table, given: object) -> dict[str, tuple[Value, ...]]:
             name, values = _row(row, key if table.key else None, columns)
         except BadInput as error:
             raise BadInput(f"row {number} of `{table.name}`: {error}") from None
+        if table.key and not name:
+            raise BadInput(f"row {number} of `{table.name}`: its key is empty")
         if len(name.encode()) > table.longest:
             raise BadInput(f"row {number} of `{table.name}`: its key is too long")
         if name in found:
             raise BadInput(f"row {number} of `{table.name}`: there is another `{_shown(name)}`")
-        found[name or str(number)] = values
+        found[name if table.key else str(number)] = values
     return found
 
 
@@ -187,7 +190,9 @@ def _number(given: object) -> Fraction | None:
 def _day(given: object) -> Fraction | None:
     if isinstance(given, Fraction | int) and not isinstance(given, bool):
         return Fraction(given)
+    if not isinstance(given, str) or not _DATE.fullmatch(given):
+        return None
     try:
-        return Fraction(date.fromisoformat(str(given)).toordinal())
+        return Fraction(date.fromisoformat(given).toordinal())
     except ValueError:
         return None

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rulec.compiler import ops as m
+from rulec.compiler.rows import Keys
 from rulec.runtime.programs import Name
+from rulec.runtime.reference import Config, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
 
     from rulec.compiler.fit import Ids
     from rulec.compiler.pack import Pack
-    from rulec.compiler.rows import Keys
     from rulec.compiler.skeleton import Posture
-    from rulec.runtime.reference import Thread
 
 LONGEST = 16
 """Fixed bytes before a reference that are looked through."""
@@ -98,22 +98,16 @@ class _Spelled(NamedTuple):
 class Naming:
     """Finds the tokens around references."""
 
-    def __init__(self, pack: Pack, keys: Callable[[Thread, m.Begin], Keys]) -> None:
+    def __init__(self, pack: Pack, walk: Callable[[Config, bytes, int], Config]) -> None:
         self._pack = pack
-        self._keys = keys
+        self._walk = walk
         self._spelled: dict[Posture, _Spelled] = {}
         self._spreads: OrderedDict[tuple[object, ...], _Spread] = OrderedDict()
         self._any = any(field.kind == "ref" for field in pack.machine.fields)
 
-    def around(
-        self, thread: Thread, posture: Posture, open_: Ids, lives: Callable[[int], bool]
-    ) -> Around | None:
-        """The open tokens of a thread; None where it stands before no reference.
-
-        `lives` tells of one token whether it is let through: what stands before a reference
-        lets all through or none.
-        """
-        ahead = self._ahead(thread) if self._any else None
+    def around(self, thread: Thread, posture: Posture, open_: Ids, at: int) -> Around | None:
+        """The open tokens of a thread; None where it stands before no reference."""
+        ahead = self._ahead(thread, at) if self._any else None
         if ahead is None:
             return None
         spelled = self._spelled.get(posture)
@@ -126,8 +120,6 @@ class Naming:
                 spread = self._along(spelled, ahead, ahead.all)
             sums = np.concatenate(([0], np.cumsum(ahead.keys.open)))
             within = spread.within[sums[spread.high] > sums[spread.low]]
-        if ahead.fixed and len(within) and not lives(int(within[0])):
-            within = within[:0]
         return Around(within, np.unique(np.concatenate((spread.ends, spelled.others))))
 
     def _spell(self, ahead: _Ahead, open_: Ids) -> _Spelled:
@@ -195,7 +187,7 @@ class Naming:
 
     # --- where references are ---
 
-    def _ahead(self, thread: Thread) -> _Ahead | None:
+    def _ahead(self, thread: Thread, at: int) -> _Ahead | None:
         lex = thread.lex
         if isinstance(lex, Name):
             known = None if lex.new else lex.known
@@ -212,10 +204,19 @@ class Naming:
             begun, beside = self._arrivals(node)
             if len(begun) == 1:
                 op, first = begun[0]
-                return _Ahead(bytes(fixed), b"", self._keys(thread, op), first, beside)
+                text = bytes(fixed)
+                return _Ahead(text, b"", self._begin(thread, op, text, at), first, beside)
             if begun or nodes[node].exits:
                 return None
         return None
+
+    def _begin(self, thread: Thread, op: m.Begin, fixed: bytes, at: int) -> Keys:
+        """The names that a reference may be once the bytes before it are written."""
+        for after in self._walk(Config((thread,)), fixed, at).threads:
+            lex = after.lex
+            if isinstance(lex, Name) and lex.field == op.field and lex.known is not None:
+                return lex.known
+        return Keys(())
 
     def _arrivals(self, node: int) -> tuple[list[tuple[m.Begin, int]], frozenset[int]]:
         """The references that begin at a node, with their first nodes.

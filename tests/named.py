@@ -98,6 +98,31 @@ def names(r: Random) -> Named:
     return Named(text, {})
 
 
+def nested(r: Random) -> Named:
+    """References in lists of lists, with fixed text before each."""
+    keys = r.sample(("a", "ab", "abb", "b", "ba"), r.randint(1, 4))
+    rows = [{"key": key, "cost": r.randint(0, 3), "kind": r.choice("xy")} for key in keys]
+    rule = r.choice(
+        [
+            f"sum(items.keys.cost) <= {r.randint(1, 5)}",
+            f"sum(items.keys.cost) >= {r.randint(1, 5)}",
+            "distinct(items.keys)",
+            "distinct(items.keys.cost)",
+            "distinct(items.keys.kind)",
+            f"count(items.keys) != {r.randint(1, 2)}",
+        ]
+    )
+    own = r.choice(["", "rule own: distinct(keys)", "rule own: sum(keys.cost) <= 3"])
+    text = (
+        "input stock: table { key key: text /[ab]{1,3}/, cost: int in 0 .. 4, "
+        'kind: one of ("x" "y") }\n'
+        f'shape Item {{ "(" keys: ref(stock){{1..{r.randint(1, 2)} sep "-"}} ")" {own} }}\n'
+        f'shape All {{ "x" items: Item{{1..{r.randint(1, 2)}}} "." rule r: {rule} }}\n'
+        "trace All"
+    )
+    return Named(text, {"stock": rows})
+
+
 def named(r: Random) -> Named:
-    """Either."""
-    return r.choice((tables, names))(r)
+    """Any of these."""
+    return r.choice((tables, names, nested))(r)

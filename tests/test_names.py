@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
 from brute import Brute
 from hypothesis import given
 from named import named
@@ -95,3 +96,34 @@ def check_engines(seed: int) -> None:
 @given(SEEDS)
 def test_engines_agree(seed: int) -> None:
     check_engines(seed)
+
+
+TABLE = "input ta: table { key key: text /[ab]?/, n: int in 0 .. 5 }\n"
+
+
+@pytest.mark.parametrize("column", ["n", "w"])
+def test_columns_that_must_differ_are_tested(column: str) -> None:
+    text = (
+        'input ta: table { key key: text /[ab]/, n: int in 0 .. 5, w: one of ("x" "y") }\n'
+        'shape I { "-" k: ref(ta) ";" }\n'
+        f"shape S {{ its: I{{2..2}} rule o: distinct(its.k.{column}) }}\ntrace S"
+    )
+    assert [rule.tier for rule in made_of(text).rules] == ["commit"]
+
+
+def test_an_empty_key_is_refused() -> None:
+    machine = made_of(TABLE + 'shape S { k: ref(ta) "." }\ntrace S')
+    with pytest.raises(BadInput, match="its key is empty"):
+        given_inputs.registers(machine, {"ta": [{"key": "", "n": 1}]})
+
+
+def test_a_sum_without_a_value_is_a_violation() -> None:
+    text = (
+        'shape I { "[" x: int in 0 .. 5 "," y: int in 0 .. 2 "]" }\n'
+        'shape S { its: I{1..2} "." rule r: sum(i in its: i.x % i.y) > 2 }\ntrace S'
+    )
+    assert Verifier(made_of(text))(b"[1,0].").verdict == "violate"
+
+
+def test_a_field_may_end_like_a_keyword() -> None:
+    made_of('shape S { "a" gain: int in 0 .. 3 ";" rule r: max(gain, 2) <= 9 } trace S')
