@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from rulec.compiler import expressions, numbers, spelled
-from rulec.compiler.automata import Dfa, bounded, regex_dfa, search_dfa
+from rulec.compiler.automata import Dfa, regex_dfa, search_dfa
 from rulec.compiler.entries import (
     PERCENT_SIGN,
     Entry,
@@ -41,7 +41,7 @@ from rulec.compiler.ops import (
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, place_of
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.support import unwritten_lists
-from rulec.compiler.tables import IDENTIFIER
+from rulec.compiler.tables import spelling
 from rulec.compiler.trailing import CHAIN, NOTHING, NUMBER, OWED, Trailing
 from rulec.dsl import checked
 from rulec.dsl.json_text import CHARACTER, escaped_regex
@@ -144,14 +144,13 @@ class Builder:
     def _defining(self, instance: Instance) -> Program:
         """The names that a shape defines enter their tables when it closes."""
         found: list[Define] = []
-        for place in (*instance.members.values(), *instance.unnamed.values()):
-            if isinstance(place, Scalar) and self.plan.fields[place.field].kind == "def":
-                type_ = self.layout.types[place.field]
-                given = dict(type_.attributes) if isinstance(type_, checked.DefType) else {}
-                table = list(self.layout.tables.values())[self.plan.fields[place.field].table]
-                sources = [instance.members[given[c.name]] for c in table.table.columns]
-                registers = tuple(s.register for s in sources if isinstance(s, Scalar))
-                found.append(Define(place.field, registers))
+        for number in self.plan.definitions(instance):
+            type_ = self.layout.types[number]
+            given = dict(type_.attributes) if isinstance(type_, checked.DefType) else {}
+            table = self.layout.table_of(self.plan.fields[number]).table
+            sources = [instance.members[given[column.name]] for column in table.columns]
+            registers = tuple(s.register for s in sources if isinstance(s, Scalar))
+            found.append(Define(number, registers))
         return (*found, *self.layout.links.get(instance.first, ()))
 
     def _opened(self, instance: Instance, then: Entry) -> Entry:
@@ -482,8 +481,8 @@ class Builder:
     def _names_of(self, spec: Field, type_: checked.ScalarType) -> Dfa:
         """How a name may be spelled: by its own expression, or as any of its table."""
         if isinstance(type_, checked.DefType):
-            return bounded(regex_dfa(type_.regex or IDENTIFIER), spec.longest)
-        return list(self.layout.tables.values())[spec.table].dfa
+            return spelling(type_, spec)
+        return self.layout.table_of(spec).dfa
 
     # --- prose and watches ---
 

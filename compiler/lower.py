@@ -266,8 +266,7 @@ class Lowerer:
         if not isinstance(place, Scalar):
             return False
         field = self._layout.fields[place.field]
-        tables = [keyed.table for keyed in self._layout.tables.values()]
-        return field.table >= 0 and tables[field.table].key == name
+        return field.table >= 0 and self._layout.table_of(field).table.key == name
 
     def _many(self, term: checked.Term, this: Instance, scope: Scope) -> Many:
         held = self._held(term, this, scope)
@@ -372,7 +371,7 @@ class Lowerer:
                 return register
             case Listed(number, Scalar(_, register)):
                 fold = self._folded("items", Many((number,), place.item), terms.Read(register))
-                return self.folds[fold.fold].register if isinstance(fold, terms.Folded) else -1
+                return self.folds[fold.fold].register
             case _:
                 return -1
 
@@ -380,8 +379,7 @@ class Lowerer:
         held = self._held(term, this, scope)
         if not isinstance(held, Scalar):
             raise refuse(f"`defined({term.span.text})`", term.span)
-        field = self._layout.fields[held.field]
-        table = [keyed.table for keyed in self._layout.tables.values()][field.table]
+        table = self._layout.table_of(self._layout.fields[held.field]).table
         return terms.Listed(table.register, terms.Read(held.register))
 
     def _comprehension(self, term: checked.Comprehension, this: Instance, scope: Scope) -> Term:
@@ -438,7 +436,9 @@ class Lowerer:
         wanted = self._term(term.term, this, scope)
         return terms.Listed(self._table(term.source.name, term.span).register, wanted)
 
-    def _folded(self, function: Fold, many: Many, body: Term, *, late: bool = False) -> Term:
+    def _folded(
+        self, function: Fold, many: Many, body: Term, *, late: bool = False
+    ) -> terms.Folded:
         key = (function, many.lists[-1], many.lists[0], body, late)
         known = self._known.get(key)
         if known is None:
@@ -455,8 +455,7 @@ def _lists_of(place: Place, shape: str) -> list[int]:
     """The outermost lists of an instance in which a shape stands."""
     match place:
         case Instance():
-            inner = (*place.members.values(), *place.unnamed.values())
-            return [number for part in inner for number in _lists_of(part, shape)]
+            return [number for part in place.places for number in _lists_of(part, shape)]
         case Listed(number, item) if _has(item, shape):
             return [number]
         case _:
@@ -466,8 +465,7 @@ def _lists_of(place: Place, shape: str) -> list[int]:
 def _has(place: Place, shape: str) -> bool:
     match place:
         case Instance():
-            inner = (*place.members.values(), *place.unnamed.values())
-            return place.shape.name == shape or any(_has(part, shape) for part in inner)
+            return place.shape.name == shape or any(_has(part, shape) for part in place.places)
         case Listed(_, item):
             return _has(item, shape)
         case _:

@@ -69,6 +69,11 @@ class Instance:
     done: tuple[int, ...] = ()
     rules: tuple[int, ...] = ()
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where its fields live, the unnamed ones last."""
+        return (*self.members.values(), *self.unnamed.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Nowhere:
@@ -123,6 +128,10 @@ class Layout:
             raise TooLarge
         self.initial.append(initial)
         return len(self.initial) - 1
+
+    def table_of(self, field: machine.Field) -> Keyed:
+        """The table of a field that is a name."""
+        return list(self.tables.values())[field.table]
 
     def parameter(self, param: checked.Param) -> None:
         """A register for a `param`."""

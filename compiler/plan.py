@@ -45,10 +45,13 @@ class Plan:
 
     def defining(self, instance: Instance) -> list[machine.Table]:
         """The tables into which an instance enters a name when it closes."""
-        tables = [keyed.table for keyed in self.layout.tables.values()]
-        places = (*instance.members.values(), *instance.unnamed.values())
-        fields = (self.fields[place.field] for place in places if isinstance(place, Scalar))
-        return [tables[spec.table] for spec in fields if spec.kind == "def"]
+        fields = map(self.fields.__getitem__, self.definitions(instance))
+        return [self.layout.table_of(spec).table for spec in fields]
+
+    def definitions(self, instance: Instance) -> list[int]:
+        """The fields of an instance that are new names."""
+        own = (place.field for place in instance.places if isinstance(place, Scalar))
+        return [number for number in own if self.fields[number].kind == "def"]
 
     def steered(self, field: machine.Field) -> bool:
         """Whether a rule that steers reads the field."""
@@ -257,7 +260,6 @@ def _scalars(place: Place | None) -> frozenset[int]:
         case Scalar(number, _, columns):
             return frozenset({number, *(scalar.field for _, scalar in columns)})
         case Instance():
-            inner = (*place.members.values(), *place.unnamed.values())
-            return frozenset().union(*(_scalars(part) for part in inner))
+            return frozenset().union(*map(_scalars, place.places))
         case _:
             return frozenset()

@@ -387,7 +387,7 @@ class Projection:
             raise Unfit(reason, {*rules_of(own), self.distinct[spec.register][0]})
         self.fields[where] = own
         self.referred[where] = _field_name(spec)
-        table = list(self.plan.layout.tables.values())[spec.table].table
+        table = self.plan.layout.table_of(spec).table
         left = variable(table.count)
         rules: tuple[int, ...] = ()
         if spec.register in self.distinct:

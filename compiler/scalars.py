@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rulec.compiler.automata import bounded, one_length, regex_dfa, rooms
+from rulec.compiler.automata import one_length, regex_dfa, rooms
 from rulec.compiler.conditions import (
     TRUE,
     Atom,
@@ -28,6 +28,7 @@ from rulec.compiler.kinds import DIGITS
 from rulec.compiler.names import oversize
 from rulec.compiler.places import MOST_REGISTERS
 from rulec.compiler.polynomial import Poly, number, variable
+from rulec.compiler.tables import spelling
 from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
 from rulec.dsl.json_text import escaped_regex
@@ -117,14 +118,13 @@ def differing_texts(plan: Plan, spec: Field, rule: int, high: int | None) -> Non
 def defined(plan: Plan, spec: Field, formula: Formula) -> Formula:
     """The formula, where so many names can be told apart that there is always a new one."""
     type_ = plan.layout.types[plan.fields.index(spec)]
-    table = list(plan.layout.tables.values())[spec.table].table
-    regex = type_.regex if isinstance(type_, checked.DefType) else None
-    if regex is None:
+    if not isinstance(type_, checked.DefType) or type_.regex is None:
         return formula
-    there = rooms(bounded(regex_dfa(regex), spec.longest), MOST_REGISTERS)[0]
+    there = rooms(spelling(type_, spec), MOST_REGISTERS)[0]
     if there >= MOST_REGISTERS:
         return formula
-    return within(formula, (Atom("ge", number(there - 1) - variable(table.count)),))
+    count = variable(plan.layout.table_of(spec).table.count)
+    return within(formula, (Atom("ge", number(there - 1) - count),))
 
 
 def eliminated(names: Names, spec: Field, formula: Formula) -> Formula:

@@ -56,7 +56,7 @@ def instances(plan: Plan) -> Mapping[int, int]:
     """The place of a shape in which each field stands, by the field's register."""
     found: dict[int, int] = {}
     for instance in plan.layout.instances:
-        for place in (*instance.members.values(), *instance.unnamed.values()):
+        for place in instance.places:
             item = place.item if isinstance(place, Listed) else place
             if isinstance(item, Scalar):
                 found[item.register] = id(instance)

@@ -10,7 +10,7 @@ from rulec.compiler.automata import Dfa, bounded, longest, regex_dfa
 from rulec.compiler.kinds import domain_of, kind_of, pattern_of, unsupported, words_of
 from rulec.compiler.terms import Gap
 from rulec.dsl import checked
-from rulec.dsl.regex import Alternate, Chars, Concat, Regex, Repetition
+from rulec.dsl.regex import Alternate, Chars, Concat, Regex, parse_regex
 from rulec.dsl.structure import walk
 
 if TYPE_CHECKING:
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 LONGEST = 64
 """Bytes of the longest key or name."""
 
-_LETTERS = ((0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-_DIGITS = ((0x30, 0x39),)
-IDENTIFIER = Regex(
-    Concat((Chars(_LETTERS), Repetition(Chars((*_DIGITS, *_LETTERS)), 0, LONGEST - 1))),
-    r"[A-Za-z_][A-Za-z0-9_]{0,63}",
-)
+IDENTIFIER = parse_regex(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST - 1}}}")
 """What a name is that is declared without a regular expression."""
 
 
@@ -88,6 +83,11 @@ def definitions(ruleset: checked.Ruleset, names: str) -> Iterator[checked.DefTyp
                 yield slot.type
 
 
+def spelling(type_: checked.DefType, field: machine.Field) -> Dfa:
+    """How a new name may be spelled."""
+    return bounded(regex_dfa(type_.regex or IDENTIFIER), field.longest)
+
+
 def _keyed(
     name: str,
     columns: tuple[machine.Column, ...],
@@ -107,10 +107,9 @@ def _column(
     column: checked.Column, register: Callable[[Initial], int] | None
 ) -> machine.Column:
     kind = kind_of(column.type) or "text"
-    ordered = register is not None and kind in ("number", "date")
-    low, high = (
-        register(Gap.UNKNOWN) if ordered and register is not None else -1 for _ in range(2)
-    )
+    low = high = -1
+    if register is not None and kind in ("number", "date"):
+        low, high = register(Gap.UNKNOWN), register(Gap.UNKNOWN)
     return machine.Column(
         column.name,
         kind,
