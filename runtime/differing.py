@@ -11,6 +11,7 @@ from rulec.compiler.fit import Fitter, Ids
 from rulec.compiler.skeleton import FreeTexts
 from rulec.runtime.programs import Written
 from rulec.runtime.seen import Seen
+from rulec.runtime.spelled import Spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,29 +34,19 @@ class Parted(NamedTuple):
     doubtful: Ids
 
 
-class _Spelled(NamedTuple):
+class _Open(NamedTuple):
     """The open tokens of a posture by their texts, and which live where texts are free."""
 
-    tokens: dict[bytes, list[int]]
-    longest: int
+    spelled: Spelled
     free: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, pack: Pack, open_: Ids, free: NDArray[np.bool_]) -> _Spelled:
-        tokens: dict[bytes, list[int]] = {}
-        for token in open_.tolist():
-            tokens.setdefault(pack.table.text(token), []).append(token)
-        return cls(tokens, max(map(len, tokens), default=0), free)
 
     def alike(self, texts: Iterable[bytes]) -> list[int]:
         """The tokens with which a text begins, or that begin with one."""
         found: set[int] = set()
         for text in texts:
-            for length in range(1, min(len(text), self.longest) + 1):
-                found.update(self.tokens.get(text[:length], ()))
-            if len(text) < self.longest:
-                longer = (ids for held, ids in self.tokens.items() if held.startswith(text))
-                found.update(token for ids in longer for token in ids)
+            for length in range(1, min(len(text), self.spelled.longest) + 1):
+                found.update(self.spelled.tokens.get(text[:length], ()))
+            found.update(self.spelled.starting(text))
         return sorted(found)
 
 
@@ -66,7 +57,7 @@ class Differing:
         self._pack = pack
         self._guards = guards
         self._fitter: Fitter | None = None
-        self._spelled: dict[Posture, _Spelled] = {}
+        self._open: dict[Posture, _Open] = {}
         self._any = any(guard.distinct >= 0 for guard in pack.machine.guards)
 
     def parted(self, thread: Thread, posture: Posture, open_: Ids) -> Parted | None:
@@ -79,12 +70,12 @@ class Differing:
         if ahead is None:
             return None
         fixed, taken = ahead
-        spelled = self._spelled.get(posture)
-        if spelled is None:
+        known = self._open.get(posture)
+        if known is None:
             free = np.isin(open_, self._free(posture))
-            spelled = self._spelled[posture] = _Spelled.of(self._pack, open_, free)
-        suspects = spelled.alike([fixed + text for text in taken])
-        sure = spelled.free & ~np.isin(open_, suspects)
+            known = self._open[posture] = _Open(Spelled(self._pack, open_), free)
+        suspects = known.alike([fixed + text for text in taken])
+        sure = known.free & ~np.isin(open_, suspects)
         return Parted(open_[sure], open_[~sure])
 
     def _ahead(self, thread: Thread) -> tuple[bytes, tuple[bytes, ...]] | None:

@@ -6,7 +6,6 @@ them. Here the tokens around a reference are found by its names, not by trying e
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import OrderedDict
 from functools import reduce
 from operator import or_
@@ -18,6 +17,7 @@ from rulec.compiler import ops as m
 from rulec.compiler.rows import Keys
 from rulec.runtime.programs import Name
 from rulec.runtime.reference import Config, Thread
+from rulec.runtime.spelled import Spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,22 +77,11 @@ class _Spread(NamedTuple):
     ends: Ids
 
 
-class _Spelled(NamedTuple):
+class _Open(NamedTuple):
     """The open tokens of a posture by their texts, and those that may go beside a reference."""
 
-    tokens: dict[bytes, list[int]]
-    order: Sequence[bytes]
-    longest: int
+    spelled: Spelled
     others: Ids
-
-    def starting(self, text: bytes) -> list[int]:
-        """The tokens that begin with a text."""
-        found: list[int] = []
-        for place in range(bisect_left(self.order, text), len(self.order)):
-            if not self.order[place].startswith(text):
-                break
-            found += self.tokens[self.order[place]]
-        return found
 
 
 class Naming:
@@ -101,7 +90,7 @@ class Naming:
     def __init__(self, pack: Pack, walk: Callable[[Config, bytes, int], Config]) -> None:
         self._pack = pack
         self._walk = walk
-        self._spelled: dict[Posture, _Spelled] = {}
+        self._open: dict[Posture, _Open] = {}
         self._spreads: OrderedDict[tuple[object, ...], _Spread] = OrderedDict()
         self._any = any(field.kind == "ref" for field in pack.machine.fields)
 
@@ -110,9 +99,10 @@ class Naming:
         ahead = self._ahead(thread, at) if self._any else None
         if ahead is None:
             return None
-        spelled = self._spelled.get(posture)
-        if spelled is None:
-            spelled = self._spelled[posture] = self._spell(ahead, open_)
+        known = self._open.get(posture)
+        if known is None:
+            known = self._open[posture] = self._parted(ahead, open_)
+        spelled, others = known
         spread = self._spread(posture, spelled, ahead)
         within = spread.within
         if ahead.keys.open is not None and len(within):
@@ -120,21 +110,19 @@ class Naming:
                 spread = self._along(spelled, ahead, ahead.all)
             sums = np.concatenate(([0], np.cumsum(ahead.keys.open)))
             within = spread.within[sums[spread.high] > sums[spread.low]]
-        return Around(within, np.unique(np.concatenate((spread.ends, spelled.others))))
+        return Around(within, np.unique(np.concatenate((spread.ends, others))))
 
-    def _spell(self, ahead: _Ahead, open_: Ids) -> _Spelled:
-        tokens: dict[bytes, list[int]] = {}
-        others: list[int] = []
-        place = len(ahead.fixed)
-        for token in open_.tolist():
-            text = self._pack.table.text(token)
-            tokens.setdefault(text, []).append(token)
-            if len(text) <= place or text[place] in ahead.beside:
-                others.append(token)
-        longest = max(map(len, tokens), default=0)
-        return _Spelled(tokens, sorted(tokens), longest, np.array(others, np.int32))
+    def _parted(self, ahead: _Ahead, open_: Ids) -> _Open:
+        spelled, place = Spelled(self._pack, open_), len(ahead.fixed)
+        others = [
+            token
+            for text, tokens in spelled.tokens.items()
+            if len(text) <= place or text[place] in ahead.beside
+            for token in tokens
+        ]
+        return _Open(spelled, np.array(others, np.int32))
 
-    def _spread(self, posture: Posture, spelled: _Spelled, ahead: _Ahead) -> _Spread:
+    def _spread(self, posture: Posture, spelled: Spelled, ahead: _Ahead) -> _Spread:
         """The tokens along some keys; where there is one key more, from those before."""
         place, whole = (posture, ahead.fixed, ahead.done), ahead.keys.whole
         found = self._spreads.get((*place, whole))
@@ -151,7 +139,7 @@ class Naming:
                 self._spreads.popitem(last=False)
         return found
 
-    def _along(self, spelled: _Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
+    def _along(self, spelled: Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
         """The tokens with which a key begins, and those that reach its end."""
         ends: set[int] = set()
         begun: set[bytes] = set()
