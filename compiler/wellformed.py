@@ -16,7 +16,7 @@ from rulec.compiler.projection import MOST_PIECES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rulec.compiler.machine import Guard, Machine
+    from rulec.compiler.machine import Guard, Machine, Table
     from rulec.compiler.ops import Op
     from rulec.compiler.polynomial import Poly
     from rulec.compiler.terms import Term
@@ -33,6 +33,11 @@ def examine(machine: Machine) -> None:
     _within(len(machine.watches), _watches(machine), "watch")
     _within(len(machine.labels), _labels(machine), "label")
     _within(len(machine.guards), _guards(machine), "guard")
+    named = [field for field in machine.fields if field.kind in ("ref", "def")]
+    _within(len(machine.tables), (field.table for field in named), "table")
+    for field in machine.fields:
+        wanted = machine.tables[field.table].columns if field.kind == "ref" else ()
+        _within(1, (len(field.columns) - len(wanted),), "column")
     _examine_calls(machine)
     for guard in machine.guards:
         _examine_guard(machine, guard)
@@ -121,6 +126,10 @@ def _registers(machine: Machine) -> Iterator[int]:
                 yield register
             case m.Letter(register) | m.Enclosed(register):
                 yield register
+            case m.Define(_, attributes):
+                yield from attributes
+            case m.Link(graph, name, targets):
+                yield from (graph, name, targets)
     for field in machine.fields:
         yield from (field.register, field.digits)
     for list_ in machine.lists:
@@ -128,6 +137,7 @@ def _registers(machine: Machine) -> Iterator[int]:
     yield from (fold.register for fold in machine.folds)
     yield from (n for rule in machine.rules for n in (rule.done, *rule.unsure))
     yield from (parameter.register for parameter in machine.parameters)
+    yield from (n for table in machine.tables for n in _of_table(table))
     yield from (n for watch in machine.watches for n in watch.registers)
     yield from (owed.register for node in machine.nodes for owed in node.pending)
     for term in _terms(machine):
@@ -136,6 +146,12 @@ def _registers(machine: Machine) -> Iterator[int]:
             yield term.digits
         elif isinstance(term, terms.Operands):
             yield term.register
+
+
+def _of_table(table: Table) -> Iterator[int]:
+    yield from (table.register, table.count)
+    ends = (end for column in table.columns for end in (column.low, column.high))
+    yield from (end for end in ends if end != -1)
 
 
 def _terms(machine: Machine) -> Iterator[Term]:
@@ -157,6 +173,7 @@ def _numbers(machine: Machine, what: str) -> Iterator[int]:
     else:
         yield from (n for rule in machine.rules for n in rule.fields)
         yield from (field.counts for field in machine.fields if field.counts != -1)
+        yield from (n for field in machine.fields for n in field.columns)
 
 
 def _folds(machine: Machine) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from rulesets import SEEDS, letters_of, seeded, vocabulary, ways
 from test_engines import compare_walk
 
 from rulec.compiler import PackError, build, fit
+from rulec.compiler.codec import Malformed
+from rulec.compiler.wellformed import examine
 from rulec.dsl import load_text
 from rulec.runtime import BadInput, Verifier
 from rulec.runtime import inputs as given_inputs
@@ -127,3 +130,19 @@ def test_a_sum_without_a_value_is_a_violation() -> None:
 
 def test_a_field_may_end_like_a_keyword() -> None:
     made_of('shape S { "a" gain: int in 0 .. 3 ";" rule r: max(gain, 2) <= 9 } trace S')
+
+
+def test_a_pack_whose_names_point_outside_is_refused() -> None:
+    machine = made_of(TABLE + 'shape S { k: ref(ta) "." }\ntrace S')
+    (table,) = machine.tables
+    outside = len(machine.initial)
+    for changed in (
+        replace(machine, tables=()),
+        replace(machine, tables=(replace(table, register=outside),)),
+        replace(machine, tables=(replace(table, count=outside),)),
+        replace(machine, fields=tuple(replace(f, columns=()) for f in machine.fields)),
+        replace(machine, fields=tuple(replace(f, columns=(99,)) for f in machine.fields)),
+    ):
+        with pytest.raises(Malformed):
+            examine(changed)
+    examine(machine)
