@@ -152,7 +152,13 @@ def end_by(pack: Pack, host: Host, r: Random) -> None:
         bits = np.unpackbits(out.view(np.uint8), bitorder="little")[: pack.size]
         session.accept(r.choice(np.flatnonzero(bits).tolist()))
     assert len(session.tokens) <= limit
-    assert session.verdict().verdict == "pass"
+    verdict = session.verdict()
+    if any(rule.tier == "commit" for rule in pack.machine.rules):
+        # Nothing was taken back here, so a rule that masks don't promise may be broken.
+        wrong = [c for c in verdict.claims if c.verdict not in ("pass", "vacuous")]
+        assert all(claim.tier == "commit" for claim in wrong)
+        return
+    assert verdict.verdict == "pass"
 
 
 @seeded(12, 5_000)
