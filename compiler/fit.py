@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rulec.compiler.skeleton import Posture, Skeleton, Stance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rulec.compiler.machine import Machine
 
@@ -202,6 +202,20 @@ class Fitter:
                     if after not in seen_stances:
                         seen_stances.add(after)
                         queue.append(after)
+
+
+def widest(postures: Iterable[Posture]) -> dict[int, Posture]:
+    """For each node where watches look on, the posture in which all of them do, as one.
+
+    What is sure in it is sure in every posture of the node, and what can't be can't be there.
+    """
+    found: dict[int, dict[int, frozenset[int]]] = {}
+    for posture in postures:
+        if posture.subs:
+            own = found.setdefault(posture.node, {})
+            for watch, nodes in posture.subs:
+                own[watch] = own.get(watch, frozenset()) | nodes
+    return {node: Posture(node, tuple(sorted(own.items()))) for node, own in found.items()}
 
 
 def pack_bits(ids: Ids, table: TokenTable) -> Words:

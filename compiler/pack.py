@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from rulec.compiler import codec
 from rulec.compiler.codec import Malformed
 from rulec.compiler.costs import NEVER, Costs, measure
-from rulec.compiler.fit import Fitter, Row, TokenTable
+from rulec.compiler.fit import Fitter, Row, TokenTable, widest
 from rulec.compiler.lexicon import Lexicon
 from rulec.compiler.machine import Machine
 from rulec.compiler.ops import StepDate, StepWord
@@ -151,6 +151,9 @@ def fit(machine: Machine, vocabulary: Vocabulary) -> Pack:
         if len(rows) == MOST_ROWS:
             break
         rows[posture] = fitter.row(posture)
+    for posture in widest(rows).values():
+        if posture not in rows:
+            rows[posture] = fitter.row(posture)
     costs = measure(machine, Lexicon.of(table, vocabulary.ends))
     return Pack(machine, table, vocabulary.ends, machine.digest, vocabulary.digest, costs, rows)
 

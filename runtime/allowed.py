@@ -284,6 +284,10 @@ class Rules:
         fitting = (n for n in kept if self._holds(field, regs, field.words[n], beside))
         return tuple(fitting) or kept
 
+    def narrows(self, field: Field) -> bool:
+        """Whether rules that are tested later narrow a field."""
+        return field.register in self._tried
+
     def _later(self, field: Field) -> bool:
         """Whether a rule that is tested later can bear on a field."""
         return any(self.machine.rules[n].tier == "commit" for n in self._beside[field.register])

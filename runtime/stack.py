@@ -11,7 +11,7 @@ from rulec.compiler.kinds import DIGITS
 from rulec.compiler.terms import LIMIT, Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rulec.compiler.ops import ExprPhase, Part
     from rulec.compiler.regions import Region
@@ -199,20 +199,71 @@ _AFTER_BLANK = ("*1", "*0", "+1", "*0+1")
 _AFTER_HALF = ("*1", "*0", "*0+1")
 
 
+class Step(NamedTuple):
+    """A byte of a text: which part it is, and how far the expression has come with it."""
+
+    part: Part
+    phase: ExprPhase
+    byte: int
+
+
+def policy(phase: str) -> tuple[tuple[Step, ...], ...]:
+    """The texts that the policy tries in a phase, byte by byte."""
+    tails = {"blank": _AFTER_BLANK, "half": _AFTER_HALF}.get(phase, _TAILS)
+    return tuple(
+        tuple(_steps(operand + tail, phase))
+        for operand in _OPERANDS.get(phase, ("",))
+        for tail in tails
+    )
+
+
+def _steps(text: str, phase: str) -> Iterator[Step]:
+    """What each byte of a text is, and how far the expression has come with it."""
+    for char in text:
+        part: Part
+        match char:
+            case "+" | "*":
+                part, phase = ("+" if char == "+" else "*"), "operand"
+            case ".":
+                part, phase = "point", "point"
+            case _:
+                part = "digit"
+                phase = "frac" if phase in ("point", "frac") else "int"
+        yield Step(part, cast("ExprPhase", phase), ord(char))
+
+
+_POLICY = {
+    phase: policy(phase)
+    for phase in (
+        "operand",
+        "zero",
+        "int",
+        "g0",
+        "g1",
+        "g2",
+        "g3",
+        "point",
+        "frac",
+        "closed",
+        "blank",
+        "half",
+    )
+}
+
+
 def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
     """Texts that end the expression with a value it may have, by one fixed policy.
 
     The operand under way is ended, the innermost level brought to zero or one where it must
     be, every parenthesis closed, and what is missing to the wanted value added.
     """
-    tails = {"blank": _AFTER_BLANK, "half": _AFTER_HALF}.get(phase, _TAILS)
-    for operand in _OPERANDS.get(phase, ("",)):
-        for tail in tails:
-            text = operand + tail + ")" * (len(stack.levels) - 1)
-            done = _written(stack, phase, text)
-            rest = None if done is None else _rest(done, stack.region)
-            if rest is not None:
-                yield text + rest
+    closing = (Step("close", "closed", ord(")")),) * (len(stack.levels) - 1)
+    for text in _POLICY[phase]:
+        steps = (*text, *closing)
+        done = _written(stack, steps)
+        rest = None if done is None else _rest(done, stack.region)
+        if rest is not None:
+            yield "".join(chr(step.byte) for step in steps) + rest
     yield from _solved(stack, phase)
 
 
@@ -227,8 +278,9 @@ def indifferent(stack: Stack) -> bool:
         most = max(abs(term.numerator) * DIGITS, term.denominator * 10**FRACTION)
         if most > LIMIT:
             return False
-    zero = stack._replace(mantissa=0, fraction=0, held=None)
-    done = _written(zero, "int", ")" * (len(stack.levels) - 1))
+    done: Stack | None = stack._replace(mantissa=0, fraction=0, held=None)
+    for _ in stack.levels[1:]:
+        done = None if done is None else taken(done, "close", "closed", ord(")"))
     return done is not None and _rest(done, stack.region) is not None
 
 
@@ -277,24 +329,13 @@ def completable(stack: Stack, phase: ExprPhase) -> bool:
     return next(completions(stack, phase), None) is not None
 
 
-def _written(stack: Stack, phase: str, text: str) -> Stack | None:
+def _written(stack: Stack, steps: Sequence[Step]) -> Stack | None:
     """The stack behind a text of the policy."""
     here: Stack | None = stack
-    for char in text:
+    for part, phase, byte in steps:
         if here is None:
             return None
-        part: Part
-        match char:
-            case "+" | "*":
-                part, phase = ("+" if char == "+" else "*"), "operand"
-            case ")":
-                part, phase = "close", "closed"
-            case ".":
-                part, phase = "point", "point"
-            case _:
-                part = "digit"
-                phase = "frac" if phase in ("point", "frac") else "int"
-        here = taken(here, part, phase, ord(char))  # type: ignore[arg-type]
+        here = taken(here, part, phase, byte)
     return here
 
 
