@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PACKS = ("gsm8k", "arithmetic", "invoice", "proof")
 BATCHES = (1, 8, 64, 256, 512)
-MOMENTS = 5
+MOMENTS = 3
 """Places in the traces at which a batch is timed."""
 
 REPEATS = 20
@@ -197,7 +197,7 @@ def _line(figures: Figures) -> str:
 
 
 def _device(pack: Pack, batch: int) -> Device:
-    limits = Limits(slots=batch, lines=batch, reading=128, readings=16, walkers=2_112)
+    limits = Limits(slots=batch, lines=batch, reading=128, readings=16, walkers=4_224)
     return Device(pack.table, limits, "cuda")
 
 

@@ -106,13 +106,16 @@ def number_kernel(F, Q, rows, found_stride, ROWS: tl.constexpr):
 
 @jit
 def combine_kernel(F, R, B, words, found_stride, BLOCK: tl.constexpr):
-    """One program a row and a block of words: what is allowed whatever the registers hold."""
+    """One program a row and a block of words: what is allowed whatever the registers hold.
+
+    Where nothing is enforced everything is.
+    """
     row = tl.program_id(0).to(tl.int64)
     word = tl.program_id(1).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = word < words
     found = row * found_stride
     count = tl.load(F + (found + e.FOUND_COUNT))
-    bits = tl.zeros([BLOCK], tl.int32)
+    bits = tl.zeros([BLOCK], tl.int32) - tl.where(count < 0, 1, 0)
     at = found + e.FOUND_HEAD
     while count > 0:
         held = tl.load(F + (at + e.FOUND_BITS))

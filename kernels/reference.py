@@ -90,7 +90,10 @@ def advance(memory: Memory, tokens: Tensor, until: Tensor) -> None:
 
 
 def prepare(memory: Memory) -> None:
-    """Write what may come next for the slot of each line to `memory.bits`."""
+    """Write what may come next for the slot of each line to `memory.bits`.
+
+    Where nothing is enforced all bits are set.
+    """
     S, T, D, P, F, N, C = _buffers(
         memory.slots,
         memory.tables,
@@ -110,10 +113,12 @@ def prepare(memory: Memory) -> None:
         base = slot * stride
         if slot < 0:
             memory.found[line, e.FOUND_COUNT] = -1
+            bits.fill_(-1)
             continue
         look_up(S, T, F, base, found, memory.most, room, base + e.SLOT_HEAD + 2 * room)
         count, may_end, _total, *entries = memory.found[line].tolist()
         if count < 0:
+            bits.fill_(-1)
             continue
         tokens: list[int] = _ends(memory, base) if may_end else []
         for entry in range(count):

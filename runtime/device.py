@@ -65,7 +65,7 @@ class Limits:
     open: int = 1 << 18
     reading: int = 256
     readings: int = 16
-    walkers: int = 2_112
+    walkers: int = 4_224
 
 
 @dataclass(frozen=True)
