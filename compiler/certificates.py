@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 MOST_TOGETHER = 4
 """Claims for which a common question may spend what each of them may."""
 
-MOST_ATOMS = 2_500
+MOST_ATOMS = 4_000
 """Comparisons in all claims of a projection."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,15 @@ from rulesets import SEEDS, author, seeded
 from test_walks import check_walks
 
 from rulec.compiler import build
-from rulec.dsl import load_text
+from rulec.dsl import load, load_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rulec.compiler import Built
+
+ROOT = Path(__file__).parent
+PACKS = sorted((ROOT.parent / "examples").rglob("*.rules"))
 
 MONEY = "type Money = decimal(2) in 0 .. 1_000_000\n"
 
@@ -222,6 +228,14 @@ def test_rules_are_admitted_in_file_order() -> None:
     for rules in (f"{product}\n{least}", f"{least}\n{product}"):
         tiers = {rule.name: rule.tier for rule in made(text.format(rules)).rules}
         assert tiers == {"product": "commit", "least": "mask"}
+
+
+@pytest.mark.parametrize("path", PACKS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_tiers_of_every_pack(path: Path, golden: Callable[[Path, str], None]) -> None:
+    ruleset = load(path).ruleset
+    assert ruleset is not None
+    told = [f"{r.shape}.{r.name}: {r.tier}, {r.reason}\n" for r in build(ruleset).rules]
+    golden(ROOT / "golden" / "tiers" / f"{path.parent.name}-{path.stem}.txt", "".join(told))
 
 
 @seeded(12, 500)
