@@ -225,6 +225,12 @@ class Naming:
             known = given.get(name)
             named = ("parameter", name) if known is None else self.term(known)
             self._names[parameter.register] = named
+        for name, keyed in plan.layout.tables.items():
+            self._names[keyed.table.register] = ("table", name)
+        for name, graph in plan.layout.graphs.items():
+            self._names[graph] = ("graph", name)
+        for term, parameter in plan.layout.computed.items():
+            self._names[parameter.register] = ("computed", self.term(term))
 
     def rules(self) -> dict[tuple[int, Hashable], int]:
         """The rules that are enforced, by their place and what they say."""
@@ -234,6 +240,10 @@ class Naming:
             for rule in instance.rules
             if self._plan.rules[rule].tier != "audit"
         }
+
+    def _phases(self, until: tuple[int, ...]) -> frozenset[int]:
+        """The lists with some registers for their phases."""
+        return frozenset(n for n, list_ in enumerate(self._plan.lists) if list_.phase in until)
 
     def term(self, term: Term) -> Hashable:
         """A term without the numbers of its plan."""
@@ -259,9 +269,25 @@ class Naming:
                 return ("rounded", mode, digits, inner)
             case terms.Extreme(largest):
                 return ("extreme", largest, inner)
+            case _ if isinstance(term, terms.Opaque):
+                return self._opaque(term, inner)
+            case _:
+                return (type(term).__name__, inner)
+
+    def _opaque(self, term: terms.Opaque, inner: tuple[Hashable, ...]) -> Hashable:
+        """The same of terms over lists, tables, graphs and functions."""
+        match term:
             case terms.Each(function, number):
                 return ("each", function, number, inner)
             case terms.Bound(name) | terms.Called(name):
                 return (type(term).__name__, name, inner)
+            case terms.Lookup(table, _, column):
+                return ("lookup", self._names[table], column, inner)
+            case terms.Listed(table):
+                return ("listed", self._names[table], inner)
+            case terms.Entries(table, until):
+                return ("entries", self._names[table], self._phases(until))
+            case terms.Linked(function, graph, _, until):
+                return ("linked", function, self._names[graph], self._phases(until), inner)
             case _:
                 return (type(term).__name__, inner)

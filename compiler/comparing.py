@@ -15,6 +15,7 @@ from rulec.compiler.filling import Filled, Impossible, Unknown
 from rulec.compiler.implication import implied
 from rulec.compiler.matches import any_text, texts
 from rulec.compiler.pairs import Pair, Request, local, narrower
+from rulec.compiler.supply import supplies
 from rulec.compiler.symbolic import FALSE, TRUE, some
 from rulec.compiler.trees import Forest
 from rulec.compiler.unroll import Match, TooLong
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rulec.compiler.alignment import Aligned
     from rulec.compiler.pairs import Laid
     from rulec.compiler.plan import Plan
+    from rulec.compiler.supply import Keys
     from rulec.compiler.terms import Exact, Term
     from rulec.compiler.trees import Tree
     from rulec.dsl import checked
@@ -126,13 +128,14 @@ class OneWay:
         if asked is None:
             self._leave("requests differ")
         for request in asked or ():
-            yield from self._under(request)
+            for keys in supplies((self._kept, self._other)):
+                yield from self._under(request, keys)
 
-    def _under(self, request: Request) -> Iterator[Trace]:
+    def _under(self, request: Request, keys: Keys) -> Iterator[Trace]:
         shared = Naming(self._kept, request.kept).rules()
         rules = Naming(self._other, request.other).rules()
         held = frozenset(shared.values())
-        pair = Pair(self._kept, self._other, held, self._changed, request)
+        pair = Pair(self._kept, self._other, held, self._changed, request, keys)
         yield from self._counted(pair)
         yield from self._matched(pair)
         yield from self._grouped(pair)
@@ -143,6 +146,8 @@ class OneWay:
         )
         if not wanted and not self._changed:
             return
+        if self._kept.layout.tables:
+            self._leave("tables may hold other rows")
         trees, complete = self._forest(wanted).trees(MOST_TREES)
         if not complete:
             wanted = frozenset(rule for rule in wanted if not self._kept_within(pair, rule))

@@ -18,7 +18,7 @@ from rulec.dsl import checked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rulec.compiler.machine import Kind, Parameter
+    from rulec.compiler.machine import Asked, Parameter
     from rulec.compiler.plan import Plan
     from rulec.compiler.regions import Region
     from rulec.compiler.terms import Exact, Term
@@ -34,7 +34,7 @@ class Domain:
     `pattern` is the regular expression of a text; None for any text.
     """
 
-    kind: Kind
+    kind: Asked
     region: Region = regions.EVERYTHING
     least: int = 0
     most: int = 0
@@ -51,8 +51,7 @@ class Domain:
             return TEXT
         if self.kind in ("expr", "fraction"):
             return None
-        steps = [piece.step.denominator for piece in self.region if piece.step]
-        return lcm(10**self.most, *steps)
+        return lcm(10**self.most, regions.denominator(self.region))
 
     @property
     def size(self) -> Size:

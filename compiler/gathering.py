@@ -45,6 +45,8 @@ def gathered(function: str, held: Any, value: Value) -> Any:
             return held or value
         case "items" | "earlier":
             return (*held, value)
+        case "sorted":
+            return held is not False and not (held and value < held[0]) and (value,)
         case _:
             return held if held is False else value not in held and (*held, value)
 
@@ -56,7 +58,7 @@ def finished(function: str, held: Any) -> Value:
     match function:
         case "count":
             return Fraction(held)
-        case "distinct":
+        case "distinct" | "sorted":
             return held is not False
         case _:
             return cast("Value", held)

@@ -35,6 +35,7 @@ def kind_of(type_: checked.ScalarType) -> machine.Kind | None:
             | checked.DecimalType()
             | checked.NumberType()
             | checked.PercentType()
+            | checked.QuantityType()
         ):
             return "number"
         case checked.DateType():
@@ -89,6 +90,9 @@ def domain_of(type_: checked.ScalarType) -> Region:
             return regions.grid(Fraction(1, 10**8), -limit / 100, limit / 100)
         case checked.DateType(low, high):
             return _ranged(Fraction(1), low or 1, high or LAST_DAY)
+        case checked.QuantityType():
+            ways = (regions.scale(way.written, way.factor) for way in units_of(type_))
+            return regions.union(*ways)
         case _:
             return regions.EVERYTHING
 
@@ -103,6 +107,14 @@ def _ranged(step: Fraction, low: Fraction | int | None, high: Fraction | int | N
         Fraction(-DIGITS if low is None else low),
         Fraction(DIGITS if high is None else high),
     )
+
+
+def units_of(type_: checked.ScalarType) -> tuple[machine.Unit, ...]:
+    """The units in which a quantity may be written."""
+    if not isinstance(type_, checked.QuantityType):
+        return ()
+    written = domain_of(type_.number)
+    return tuple(machine.Unit(word, factor, written) for word, factor in type_.units)
 
 
 def pattern_of(type_: checked.ScalarType) -> str | None:

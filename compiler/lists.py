@@ -45,7 +45,7 @@ def value(evaluator: Evaluator, term: Opaque) -> Value:
         case terms.Called(function, arguments):
             given = tuple(evaluator.value(part) for part in arguments)
             return worst(given) or evaluator.ask(function, given)
-        case terms.Lookup() | terms.Listed() | terms.Linked():
+        case terms.Lookup() | terms.Listed() | terms.Entries() | terms.Linked():
             return lookups.value(evaluator, term)
         case terms.Entails(premises, claim):
             said, wanted = evaluator.value(premises), evaluator.value(claim)
@@ -70,17 +70,29 @@ def _each(evaluator: Evaluator, term: terms.Each) -> Value:
     if isinstance(source, Gap) or not isinstance(source, tuple):
         return source
     held: Any = START[term.function]
+    several: list[Value] | None = [] if term.function in ("items", "distinct") else None
     open_: Gap | None = None
     for item in source:
         evaluator.bound[term.number] = item
         found = evaluator.value(term.body)
         if found in (Gap.UNKNOWN, Gap.PENDING):
             open_ = Gap.UNKNOWN if Gap.UNKNOWN in (found, open_) else Gap.PENDING
-            continue
-        held = gathered(term.function, held, found)
+        elif several is None or isinstance(found, Gap):
+            held = gathered(term.function, held, found)
+        else:
+            several.append(found)
         if held is _DECISIVE.get(term.function):
             break
+    if several is not None and not isinstance(held, Gap):
+        return open_ or _several(term.function, several)
     return open_ or finished(term.function, held)
+
+
+def _several(function: str, found: list[Value]) -> Value:
+    """All values that a list has, or whether no two are the same."""
+    if function == "distinct":
+        return len(set(found)) == len(found)
+    return cast("Value", tuple(found))
 
 
 def _among(evaluator: Evaluator, term: terms.Among) -> Value:

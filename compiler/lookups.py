@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rulec.compiler import links, rows, terms
 from rulec.compiler.gathering import worst
@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from rulec.compiler.terms import Value
 
 
-def value(evaluator: Evaluator, term: terms.Lookup | terms.Listed | terms.Linked) -> Value:
+Asking: TypeAlias = "terms.Lookup | terms.Listed | terms.Entries | terms.Linked"
+
+CLOSED = 3
+"""The phase of a list that is over."""
+
+
+def value(evaluator: Evaluator, term: Asking) -> Value:
     """The value of a term that asks a table or a graph."""
-    if isinstance(term, terms.Linked) and any(evaluator.register(r) != 3 for r in term.until):
+    until = term.until if isinstance(term, terms.Linked | terms.Entries) else ()
+    if any(evaluator.register(phase) != CLOSED for phase in until):
         return Gap.UNKNOWN
     held: list[Any] = [evaluator.value(part) for part in terms.parts(term)]
     gap = worst(held)
@@ -27,6 +34,8 @@ def value(evaluator: Evaluator, term: terms.Lookup | terms.Listed | terms.Linked
             return _rows(evaluator, register).value(str(held[0]), column)
         case terms.Listed(register):
             return str(held[0]) in _rows(evaluator, register)
+        case terms.Entries(register):
+            return tuple(_rows(evaluator, register))
         case _:
             return _linked(evaluator, term, held)
 

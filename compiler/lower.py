@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from rulec.compiler import machine, terms
+from rulec.compiler.given import Given
 from rulec.compiler.kinds import unsupported
 from rulec.compiler.opaque import calls
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
@@ -65,12 +66,21 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of a list of values, by the number of the `Each` that goes through it."""
+    """What is no place of the trace: an item of a list of values, or the key of a row."""
 
-    number: int
+    value: Term
+    table: str = ""
 
 
-Held: TypeAlias = Scalar | Instance | Nowhere | Many | Item
+@dataclass(frozen=True, slots=True)
+class One:
+    """One item of a list: the first, the last, or the one before."""
+
+    function: Literal["first", "last", "prev"]
+    many: Many
+
+
+Held: TypeAlias = Scalar | Instance | Nowhere | Many | Item | One
 Scope: TypeAlias = dict[str, Held]
 
 
@@ -83,6 +93,7 @@ class Lowerer:
     def __init__(self, layout: Layout, quantities: Mapping[str, checked.QuantityType]) -> None:
         self._layout = layout
         self._quantities = quantities
+        self._given = Given(layout)
         self.folds: list[machine.Folding] = []
         self._known: dict[tuple[Fold, int, int, Term, bool], int] = {}
 
@@ -166,19 +177,13 @@ class Lowerer:
     def _read(
         self, term: checked.Term, this: Instance, scope: Scope, what: What = "value"
     ) -> Term:
-        match term:
-            case checked.Member(checked.Index(table, key), name):
-                return self._looked_up(table, self._term(key, this, scope), name, term.span)
-            case checked.Member(checked.Previous(of), name):
-                return self._previous(term, self._held(of, this, scope), name, what)
-            case checked.Member(checked.Call(("first" | "last") as function, (source,)), name):
-                many = self._many(source, this, scope)
-                inner = self._member(many, name, term.span)
-                if isinstance(inner, Many):
-                    return self._folded(function, inner, self._item(inner, term.span, what))
         held = self._held(term, this, scope)
         if isinstance(held, Item):
-            return terms.Bound(held.number)
+            return held.value
+        if isinstance(held, One):
+            return self._folded(
+                held.function, held.many, self._item(held.many, term.span, what)
+            )
         found = self._value_at(held, what)
         if found is None:
             raise refuse(f"`{term.span.text}` as a value", term.span)
@@ -202,20 +207,17 @@ class Lowerer:
         if column == spec.key:
             return key
         names = [known.name for known in spec.columns]
-        return terms.Lookup(spec.register, key, names.index(column))
+        found = terms.Lookup(spec.register, key, names.index(column))
+        return self._given.known(found, span.text)
 
     def _prose(self, held: Scalar) -> bool:
         """Whether a field is prose, whose text is not kept."""
         return self._layout.fields[held.field].kind == "prose"
 
-    def _previous(self, term: checked.Term, held: Held, name: str, what: What) -> Term:
+    def _previous(self, held: Held, span: Span) -> One:
         if not isinstance(held, Instance) or held.list is None:
-            raise refuse(f"`{term.span.text}` outside of a list", term.span)
-        inner = held.members.get(name)
-        found = None if isinstance(inner, Nowhere) else self._value_at(inner, what)
-        if found is None:
-            raise refuse(f"`{term.span.text}`", term.span)
-        return self._folded("prev", Many((held.list,), held), found)
+            raise refuse(f"`{span.text}` outside of a list", span)
+        return One("prev", Many((held.list,), held))
 
     def _held(self, term: checked.Term, this: Instance, scope: Scope) -> Held:
         match term:
@@ -225,6 +227,12 @@ class Lowerer:
                 return scope[name]
             case checked.Member(of, name):
                 return self._member(self._held(of, this, scope), name, term.span)
+            case checked.Previous(of):
+                return self._previous(self._held(of, this, scope), term.span)
+            case checked.Index(table, key):
+                return Item(self._term(key, this, scope), table)
+            case checked.Call(("first" | "last") as function, (source,)):
+                return One(cast("Fold", function), self._many(source, this, scope))  # type: ignore[arg-type]
             case _:
                 raise refuse(f"`{term.span.text}`", term.span)
 
@@ -242,6 +250,12 @@ class Lowerer:
                 return held
             case Many(_, Nowhere()):
                 return held
+            case Item(value, table) if table:
+                return Item(self._looked_up(table, value, name, span))
+            case One(function, many):
+                inner = self._member(many, name, span)
+                if isinstance(inner, Many) and inner.lists == many.lists:
+                    return One(function, inner)
         match place:
             case None:
                 raise refuse(f"`{span.text}`", span)
@@ -361,7 +375,7 @@ class Lowerer:
             term.function,  # type: ignore[arg-type]
             self._layout.graphs[name],
             tuple(self._term(part, this, scope) for part in names),
-            tuple(self._layout.lists[n].phase for n in _lists_of(this, spec.shape)),
+            tuple(self._layout.lists[n].phase for n in lists_of(this, spec.shape)),
         )
 
     def gathered(self, place: Place) -> int:
@@ -395,7 +409,7 @@ class Lowerer:
 
     def _late(self, body: Term, many: Many, span: Span) -> bool:
         """Whether the body reads what is not known yet when an item closes."""
-        lists = self._layout.lists
+        lists, given = self._layout.lists, self._given.registers
         first = lists[many.lists[0]].count
         inner = lists[many.lists[-1]].registers
         inside = [self.folds[fold] for fold in self._deep_folds(body)]
@@ -405,7 +419,7 @@ class Lowerer:
             if fold.list != many.lists[-1]:
                 reads.add(lists[fold.outer].count)
         again = any(f.list == many.lists[-1] and f.function not in _BEFORE for f in inside)
-        behind = again or any(r >= first and r not in inner for r in reads)
+        behind = again or any(r >= first and r not in inner for r in reads - given)
         direct = (self.folds[fold] for fold in terms.folds(body))
         before = any(f.function in _BEFORE and f.list == many.lists[-1] for f in direct)
         late = behind or calls(body)
@@ -425,7 +439,7 @@ class Lowerer:
         self, term: checked.Index | checked.InList, this: Instance, scope: Scope
     ) -> Term:
         if isinstance(term, checked.Index):
-            return self._term(term.key, this, scope)  # a row alone is compared by its key
+            return self._read(term, this, scope)  # a row alone is compared by its key
         if not isinstance(term.source, checked.Parameter):
             many = self._many(term.source, this, scope)
             wanted = self._term(term.term, this, scope)
@@ -434,7 +448,8 @@ class Lowerer:
             body = terms.Relate("==", self._item(many, term.span), wanted)
             return self._folded("any", many, body, late=self._late(body, many, term.span))
         wanted = self._term(term.term, this, scope)
-        return terms.Listed(self._table(term.source.name, term.span).register, wanted)
+        found = terms.Listed(self._table(term.source.name, term.span).register, wanted)
+        return self._given.known(found, term.span.text)
 
     def _folded(
         self, function: Fold, many: Many, body: Term, *, late: bool = False
@@ -451,11 +466,11 @@ class Lowerer:
         return terms.Folded(known)
 
 
-def _lists_of(place: Place, shape: str) -> list[int]:
+def lists_of(place: Place, shape: str) -> list[int]:
     """The outermost lists of an instance in which a shape stands."""
     match place:
         case Instance():
-            return [number for part in place.places for number in _lists_of(part, shape)]
+            return [number for part in place.places for number in lists_of(part, shape)]
         case Listed(number, item) if _has(item, shape):
             return [number]
         case _:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from rulec.dsl.json_text import escaped
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from rulec.compiler.conditions import Formula, Quotient
     from rulec.compiler.ops import Program
     from rulec.compiler.regions import Region
@@ -83,6 +85,8 @@ END = 0
 Kind: TypeAlias = Literal[
     "number", "date", "fraction", "word", "text", "expr", "prose", "ref", "def"
 ]
+Asked: TypeAlias = Kind | Literal["list"]
+"""What a value from outside of the trace can be besides: a list of values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,8 @@ class Rule:
     """One rule of one instance of a shape. `tier` is mask, commit or audit.
 
     `term` is what is tested, `steer` the same rule in the form that narrows fields. The
-    registers `unsure` may be absent where the rule stands.
+    registers `unsure` may be absent where the rule stands. A rule that is there `always` stands
+    in a part that every trace has once.
     """
 
     name: str
@@ -172,6 +177,7 @@ class Rule:
     done: int
     fields: tuple[int, ...]
     unsure: tuple[int, ...] = ()
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +195,38 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of a quantity: its word, what it is in base units, and which numbers it has."""
+
+    word: str
+    factor: Fraction
+    written: Region
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
-    """A value of the request, in a register."""
+    """A value of the request, in a register.
+
+    One with a `term` is computed of what else comes with the request. A quantity is written in
+    one of its `units`, and counted in base units.
+    """
 
     name: str
     register: int
-    kind: Kind
+    kind: Asked
     default: Exact | None
     domain: Region = ()
     words: tuple[str, ...] = ()
     pattern: str | None = None
+    term: Term | None = None
+    units: tuple[Unit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
     """What a value that comes from outside of the trace may be."""
 
-    kind: Kind
+    kind: Asked
     domain: Region = ()
     words: tuple[str, ...] = ()
     pattern: str | None = None
@@ -225,6 +246,7 @@ class Column:
     pattern: str | None = None
     low: int = -1
     high: int = -1
+    units: tuple[Unit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ of the last digit that *is* shown. An expression is any rational.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import product
+from math import lcm
 from typing import TYPE_CHECKING
 
 from rulec.compiler import regions
@@ -22,7 +22,7 @@ from rulec.compiler.space import Space
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from rulec.compiler.machine import Field, Kind, Table
+    from rulec.compiler.machine import Asked, Field, Table
     from rulec.compiler.plan import Plan
     from rulec.compiler.polynomial import Range
     from rulec.compiler.regions import Region
@@ -53,7 +53,7 @@ class Names:
                 widest = 10 ** (spec.most - spec.least)
                 self.units[spec.digits] = spec.most + spec.shift
                 self.space.bounds[spec.digits] = (1, widest)
-        for parameter in self.plan.layout.parameters.values():
+        for parameter in self.plan.layout.given:
             register = parameter.register
             self._add(register, parameter.kind, parameter.domain, parameter.words)
         for keyed in self.plan.layout.tables.values():
@@ -66,15 +66,14 @@ class Names:
         """The same names in a space of their own."""
         return replace(self, space=self.space.copied())
 
-    def _add(self, register: int, kind: Kind, domain: Region, words: tuple[str, ...]) -> None:
+    def _add(self, register: int, kind: Asked, domain: Region, words: tuple[str, ...]) -> None:
         self.space.bounds[PRESENT + register] = (0, 1)
         match kind:
             case "word":
                 self.words[register] = words
                 self.space.bounds[register] = (0, len(words) - 1)
             case "number" | "date":
-                step = domain[0].step if domain else Fraction(1)
-                scale = step.denominator if step else 1
+                scale = regions.denominator(domain)
                 self.scales[register] = scale
                 self.space.bounds[register] = _units(domain, scale)
             case "expr":
@@ -132,8 +131,10 @@ class Names:
 
 
 def scale_of(spec: Field) -> int:
-    """Units of a number field's last digit in 1."""
-    return int(10 ** (spec.most + spec.shift)) if spec.kind == "number" else 1
+    """Units of a number field's last digit in 1, or of a column's number."""
+    if spec.kind != "number":
+        return 1
+    return lcm(10 ** (spec.most + spec.shift), regions.denominator(spec.domain))
 
 
 def _units(domain: Region, scale: int) -> Range:

@@ -9,6 +9,7 @@ from rulec.compiler.terms import (
     Called,
     Each,
     Entails,
+    Entries,
     Linked,
     Listed,
     Lookup,
@@ -69,6 +70,8 @@ def why(term: Term) -> str:
         return "what follows from formulas is no allowed set"
     if asks(term, Linked):
         return "it asks what a graph looks like"
+    if asks(term, Entries):
+        return "it goes through the rows of a table"
     if asks(term, Lookup | Listed):
         return "it looks a row up"
     if opaque(term):

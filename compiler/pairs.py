@@ -14,13 +14,14 @@ from rulec.compiler.opaque import opaque
 from rulec.compiler.outcomes import HUGE, Size, fails, holds, may_exceed
 from rulec.compiler.symbolic import every, negated, some
 from rulec.compiler.unroll import Gap, unroll
-from rulec.compiler.witness import as_given, frame_of, weight
+from rulec.compiler.witness import as_given, frame_of, tables_given, weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rulec.compiler.places import Instance
     from rulec.compiler.plan import Plan
+    from rulec.compiler.supply import Keys
     from rulec.compiler.terms import Exact, Term
     from rulec.compiler.trees import Tree
     from rulec.compiler.unroll import Claim, Unrolled
@@ -49,6 +50,7 @@ class Pair:
     rules: frozenset[int]
     changed: tuple[int, ...]
     request: Request
+    keys: Keys = field(default_factory=dict)
 
     def textual(self, field: int) -> bool:
         """Whether a field holds a text."""
@@ -71,8 +73,8 @@ class Pair:
         here, there = self.kept.layout.instances[place], self.other.layout.instances[place]
         return Laid(
             self,
-            unroll(self.kept, tree, here, self.names, self.request.kept),
-            unroll(self.other, tree, there, self.names, self.request.other),
+            unroll(self.kept, tree, here, self.names, self.request.kept, self.keys),
+            unroll(self.other, tree, there, self.names, self.request.other, self.keys),
         )
 
 
@@ -130,7 +132,7 @@ class Laid:
         return [claim.held.term for side in (self.kept, self.other) for claim in side.claims]
 
     def inputs(self, values: Mapping[int, Exact]) -> dict[str, object]:
-        """What a request must give so that both sides take the same for every parameter."""
+        """What a request must give so that both sides take the same. Raises `Unwritable`."""
         found: dict[str, object] = {}
         for name, number in self.kept.parameters.items():
             here = self.pair.kept.layout.parameters[name]
@@ -138,7 +140,7 @@ class Laid:
             value = values.get(number)
             if value is not None and not value == here.default == there.default:
                 found[name] = as_given(here, value)
-        return found
+        return found | dict(tables_given(self.pair.kept, self.kept, values))
 
     @property
     def weight(self) -> int:

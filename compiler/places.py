@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import assert_never
 
-from rulec.compiler import machine
+from rulec.compiler import machine, regions
 from rulec.compiler.kinds import (
     digits_of,
     domain_of,
     kind_of,
     pattern_of,
+    units_of,
     unsupported,
     words_of,
 )
 from rulec.compiler.spelling import formula_text
-from rulec.compiler.terms import Exact, Gap
+from rulec.compiler.terms import Exact, Gap, Term
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rulec.compiler.ops import Link
     from rulec.compiler.tables import Keyed
@@ -115,6 +116,8 @@ class Layout:
     watching: dict[int, list[tuple[checked.Watch, Instance]]] = field(default_factory=dict)
     lists: list[machine.List] = field(default_factory=list)
     parameters: dict[str, machine.Parameter] = field(default_factory=dict)
+    computed: dict[Term, machine.Parameter] = field(default_factory=dict)
+    """What is computed of a request alone, by the terms that say how."""
     tables: dict[str, Keyed] = field(default_factory=dict)
     graphs: dict[str, int] = field(default_factory=dict)
     links: dict[int, list[Link]] = field(default_factory=dict)
@@ -129,6 +132,18 @@ class Layout:
         self.initial.append(initial)
         return len(self.initial) - 1
 
+    def definitions(self) -> Iterator[tuple[str, str]]:
+        """The shapes that define names, and of which table."""
+        for shape in self.ruleset.shapes.values():
+            for info in shape.fields.values():
+                if isinstance(info.type, checked.DefType):
+                    yield shape.name, info.type.names
+
+    @property
+    def given(self) -> tuple[machine.Parameter, ...]:
+        """All that is known with the request: what it gives, and what is computed of that."""
+        return (*self.parameters.values(), *self.computed.values())
+
     def table_of(self, field: machine.Field) -> Keyed:
         """The table of a field that is a name."""
         return list(self.tables.values())[field.table]
@@ -141,7 +156,14 @@ class Layout:
             return
         register = self.register(Gap.UNKNOWN)
         self.parameters[param.name] = machine.Parameter(
-            param.name, register, kind, param.default, domain, words, pattern_of(param.type)
+            param.name,
+            register,
+            kind,
+            param.default,
+            domain,
+            words,
+            pattern_of(param.type),
+            units=units_of(param.type),
         )
 
     def instance(
@@ -288,8 +310,8 @@ class Layout:
         columns: list[tuple[str, Scalar]] = []
         for column in keyed.table.columns if refers else ():
             digits = 0
-            for piece in column.domain if column.kind == "number" else ():
-                digits = len(str(piece.step.denominator)) - 1 if piece.step else 0
+            if column.kind == "number" and not column.units:
+                digits = len(str(regions.denominator(column.domain))) - 1
             hidden = machine.Field(
                 name=f"{made.name}.{column.name}",
                 shape=made.shape,

@@ -95,8 +95,8 @@ class Plan:
         )
 
     def _awaited(self, term: Term) -> frozenset[int]:
-        """The lists that must be closed before a graph is known."""
-        until = {phase for asked in terms.linked(term) for phase in asked.until}
+        """The lists that must be closed before a graph, or a table, is known."""
+        until = terms.awaited(term)
         lists = enumerate(self.layout.lists)
         return frozenset(number for number, list_ in lists if list_.phase in until)
 
@@ -208,6 +208,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
         )
         for number, field_ in enumerate(plan.layout.fields)
     )
+    always = set(_always(plan, plan.root))
     plan.rules = tuple(
         replace(
             rule,
@@ -217,6 +218,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
                 for register in sorted(deep_registers(rule.term, plan.folds))
                 if plan.layout.may_lack(register, rule.done)
             ),
+            always=number in always,
         )
         for number, rule in enumerate(plan.rules)
     )
@@ -224,6 +226,14 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
         replace(list_, folds=tuple(n for n, f in enumerate(plan.folds) if f.list == number))
         for number, list_ in enumerate(plan.layout.lists)
     )
+
+
+def _always(plan: Plan, instance: Instance) -> Iterator[int]:
+    """The rules of an instance that is there in every trace, and of those inside of it."""
+    yield from instance.rules
+    for place in instance.places:
+        if isinstance(place, Instance) and not plan.layout.may_lack(place.first, -1):
+            yield from _always(plan, place)
 
 
 def deep_registers(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:

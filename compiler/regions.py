@@ -105,6 +105,11 @@ def contains(region: Region, value: Fraction) -> bool:
     return any(piece.holds(value) for piece in region)
 
 
+def denominator(region: Region) -> int:
+    """Of what all members with a stride are whole multiples: 1 over it."""
+    return lcm(*(piece.step.denominator for piece in region if piece.step))
+
+
 def simplify(pieces: Iterable[Piece]) -> Region:
     """The pieces without doubles; their hull where there are too many. *Exact* below that."""
     kept = _merged(tuple(dict.fromkeys(pieces)))

@@ -132,8 +132,14 @@ class Rows:
     def __contains__(self, key: str) -> bool:
         return key in self._rows
 
+    def __iter__(self) -> Iterator[str]:
+        """The keys, as their rows came."""
+        return iter(self._rows)
+
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Rows) and self._rows == other._rows)
+        if self is other or not isinstance(other, Rows):
+            return self is other
+        return self._rows == other._rows and list(self._rows) == list(other._rows)
 
     def __hash__(self) -> int:
         if self._hash is None:

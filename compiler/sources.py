@@ -6,11 +6,11 @@ A list of values is one that is read out of a text (`numbers`, `operands`), the 
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 from rulec.compiler import terms
-from rulec.compiler.lower import FOLDS, Item, Lowerer, Many, Scope, refuse
+from rulec.compiler.lower import FOLDS, Held, Item, Lowerer, Many, Scope, lists_of, refuse
 from rulec.compiler.opaque import called, calls
 from rulec.compiler.places import Instance, Nowhere, Scalar
 from rulec.dsl import checked
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from rulec.compiler.terms import Fold, Term
     from rulec.dsl.source import Span
+
+
+_OF_VALUES: dict[str, Fold] = {**FOLDS, "sorted": "sorted"}
 
 
 class SourceLowerer(Lowerer):
@@ -38,13 +41,14 @@ class SourceLowerer(Lowerer):
             return terms.Entails(
                 self._premises(premises, this, scope), self._term(claim, this, scope)
             )
-        if term.function in FOLDS and len(term.arguments) == 1:
+        if term.function in _OF_VALUES and len(term.arguments) == 1:
             source = self._source(term.arguments[0], this, scope)
             if source is not None:
                 number = _depth(scope)
                 counted = term.function == "count"
                 body = terms.Const(True) if counted else terms.Bound(number)
-                return terms.Each(FOLDS[term.function], number, source, body)
+                each = terms.Each(_OF_VALUES[term.function], number, source, body)
+                return self._settled(each, term.span, term.arguments[0].span)
         return super()._applied(term, this, scope)
 
     def _gone_through(self, term: checked.Comprehension, this: Instance, scope: Scope) -> Term:
@@ -57,8 +61,17 @@ class SourceLowerer(Lowerer):
         if _records(term.source):
             raise refuse(f"`{term.source.span.text}` without a field", term.source.span)
         number = _depth(scope)
-        body = self._term(term.body, this, {**scope, term.variable: Item(number)})
-        return terms.Each(FOLDS[term.function], number, source, body)
+        item = Item(terms.Bound(number), _table_of(term.source))
+        body = self._term(term.body, this, {**scope, term.variable: item})
+        each = terms.Each(_OF_VALUES[term.function], number, source, body)
+        return self._settled(each, term.span, term.source.span)
+
+    def _settled(self, each: terms.Each, whole: Span, source: Span) -> Term:
+        """What is gathered, or else its list, where the request tells it."""
+        found = self._given.known(each, whole.text)
+        if found is not each:
+            return found
+        return replace(each, source=self._given.known(each.source, source.text))
 
     def _sooner(self, term: Term, many: Many) -> Term:
         """What follows from few formulas settles `all` and `any` before their list closes.
@@ -76,12 +89,13 @@ class SourceLowerer(Lowerer):
     def _lookup(
         self, term: checked.Index | checked.InList, this: Instance, scope: Scope
     ) -> Term:
-        if isinstance(term, checked.InList):
+        if isinstance(term, checked.InList) and not isinstance(term.source, checked.Parameter):
             source = self._source(term.source, this, scope)
             if source is None and self._again(term.source, term.term, this, scope):
                 source = self._listed(term.source, this, scope)
             if source is not None:
-                return terms.Among(self._term(term.term, this, scope), source)
+                held = self._given.known(source, term.source.span.text)
+                return terms.Among(self._term(term.term, this, scope), held)
         return super()._lookup(term, this, scope)
 
     def _again(
@@ -99,11 +113,25 @@ class SourceLowerer(Lowerer):
             isinstance(held, Instance) and held.first <= inner < held.end for held in read
         )
 
+    def _held(self, term: checked.Term, this: Instance, scope: Scope) -> Held:
+        if isinstance(term, checked.Call) and term.function in ("first", "last"):
+            source = self._source(term.arguments[0], this, scope)
+            if source is not None:
+                return Item(self._term(term, this, scope), _table_of(term.arguments[0]))
+        return super()._held(term, this, scope)
+
     # --- lists of values ---
 
     def _source(self, term: checked.Term, this: Instance, scope: Scope) -> Term | None:
         """The list of values that a term is, if it is one."""
         match term:
+            case checked.Parameter(name):
+                return self._rows(name, this, term.span)
+            case checked.Member(checked.Parameter(table), column):
+                source = self._rows(table, this, term.span)
+                number = _depth(scope)
+                body = self._looked_up(table, terms.Bound(number), column, term.span)
+                return terms.Each("items", number, source, body)
             case checked.Call("numbers", (text,)):
                 return terms.Numbers(self._term(text, this, scope))
             case checked.Call("operands", (field,)):
@@ -119,6 +147,15 @@ class SourceLowerer(Lowerer):
                 return self._values("earlier", many, term.span)
             case _:
                 return None
+
+    def _rows(self, table: str, this: Instance, span: Span) -> Term:
+        """The rows of a table, by their keys; names are there when their lists are closed."""
+        found = [
+            self._layout.lists[number].phase
+            for shape, names in self._layout.definitions()
+            for number in (lists_of(this, shape) if names == table else ())
+        ]
+        return terms.Entries(self._table(table, span).register, tuple(dict.fromkeys(found)))
 
     def _listed(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
         """A list of the trace, held until it closes."""
@@ -164,6 +201,11 @@ class SourceLowerer(Lowerer):
 def _depth(scope: Scope) -> int:
     """How many lists of values are being gone through."""
     return sum(isinstance(held, Item) for held in scope.values())
+
+
+def _table_of(source: checked.Term) -> str:
+    """The table whose rows a list of values goes through; empty where it is no table."""
+    return source.name if isinstance(source, checked.Parameter) else ""
 
 
 def _is_earlier(term: checked.Term) -> bool:

@@ -114,7 +114,7 @@ def _laid(plan: Plan) -> Built:
             replace(rule, tier=tier.tier, steer=tier.steer)
             for rule, tier in zip(plan.rules, tiered, strict=True)
         ),
-        parameters=tuple(plan.layout.parameters.values()),
+        parameters=plan.layout.given,
         labels=tuple(builder.labels),
         watches=watches,
         guards=assigned.guards,

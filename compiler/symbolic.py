@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from rulec.compiler import terms
 
 if TYPE_CHECKING:
     from rulec.compiler.terms import Fold, Term
+    from rulec.dsl.checked import Relation
 
 TRUE = terms.Const(True)
 FALSE = terms.Const(False)
@@ -86,11 +87,29 @@ def chosen(test: Term, yes: Term, no: Term) -> Term:
 # --- terms ---
 
 
+class Tables(Protocol):
+    """The rows of a trace, by the registers of their tables."""
+
+    def find(self, table: int, key: Term, column: int) -> Held:
+        """A column of the row with a key; absent where there is none."""
+
+    def has(self, table: int, key: Term) -> Term:
+        """Whether a table has a key."""
+
+    def keys(self, table: int) -> list[str]:
+        """The keys that a table has."""
+
+    def computed(self, register: int) -> Term | None:
+        """How a register is computed of the request, if it is."""
+
+
 class Valuer:
     """Values terms over registers that hold terms; a register that is missing is absent."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, tables: Tables | None = None) -> None:
         self._fetch = fetch
+        self._tables = tables
+        self._bound: dict[int, Held] = {}
 
     def held(self, term: Term, regs: Registers) -> Held:
         """What a term is."""
@@ -112,12 +131,65 @@ class Valuer:
                 return _turned(found)
             case terms.Either(test, yes, no):
                 return _either(*(self.held(part, regs) for part in (test, yes, no)))
-            case terms.Each(_, _, source, body):
-                items, found = self.held(source, regs), self.held(body, regs)
-                inner = (items.term, chosen(found.absent, FALSE, found.term))
-                return Held(rebuilt(term, inner), items.absent)
+            case _ if isinstance(term, terms.Opaque):
+                return self._opaque(term, regs)
             case _:
                 return self._strict(term, regs)
+
+    def _opaque(self, term: terms.Opaque, regs: Registers) -> Held:
+        """What a term over lists and tables is, where the rows are known."""
+        match term:
+            case terms.Bound(number) if number in self._bound:
+                return self._bound[number]
+            case terms.Lookup(table, key, column) if self._tables is not None:
+                held = self.held(key, regs)
+                found = self._tables.find(table, held.term, column)
+                return Held(found.term, some([held.absent, found.absent]))
+            case terms.Listed(table, key) if self._tables is not None:
+                held = self.held(key, regs)
+                return Held(self._tables.has(table, held.term), held.absent)
+            case terms.Each(function, number, source, body):
+                items = self._list(source, regs)
+                if items is not None:
+                    return folded(function, self._each(number, items, body, regs))
+                return self._unfolded(term, regs)
+            case terms.Among(inner, source):
+                items, held = self._list(source, regs), self.held(inner, regs)
+                if items is not None:
+                    return Held(some([_equal(held, item) for item in items]), held.absent)
+        return self._strict(term, regs)
+
+    def _unfolded(self, term: terms.Each, regs: Registers) -> Held:
+        items, found = self.held(term.source, regs), self.held(term.body, regs)
+        inner = (items.term, chosen(found.absent, FALSE, found.term))
+        return Held(rebuilt(term, inner), items.absent)
+
+    def _list(self, source: Term, regs: Registers) -> list[Held] | None:
+        """The items of a list, where it goes through rows."""
+        match source:
+            case terms.Entries(table) if self._tables is not None:
+                return [Held(terms.Const(key)) for key in self._tables.keys(table)]
+            case terms.Read(register) if self._tables is not None:
+                computed = self._tables.computed(register)
+                return None if computed is None else self._list(computed, regs)
+            case terms.Each("items", number, inner, body):
+                items = self._list(inner, regs)
+                return None if items is None else self._each(number, items, body, regs)
+            case _:
+                return None
+
+    def _each(
+        self, number: int, items: Sequence[Held], body: Term, regs: Registers
+    ) -> list[Held]:
+        """What a body is for each of some items."""
+        outer, found = self._bound.get(number), []
+        for item in items:
+            self._bound[number] = item
+            found.append(self.held(body, regs))
+        self._bound.pop(number, None)
+        if outer is not None:
+            self._bound[number] = outer
+        return found
 
     def _strict(self, term: Term, regs: Registers) -> Held:
         """What has a value only where all of its parts have one."""
@@ -175,6 +247,10 @@ def _every(inner: Sequence[Held]) -> Held:
     return Held(term, every([term, missing]) if missing != FALSE else FALSE)
 
 
+def _equal(held: Held, item: Held) -> Term:
+    return every([negated(item.absent), terms.Relate("==", held.term, item.term)])
+
+
 # --- lists ---
 
 
@@ -191,7 +267,9 @@ def folded(function: Fold, items: Sequence[Held]) -> Held:
         case "any":
             return Held(some([chosen(i.absent, FALSE, i.term) for i in there]))
         case "distinct":
-            return Held(_differ(there))
+            return Held(_apart("!=", there))
+        case "sorted":
+            return Held(_apart("<=", there))
         case "items" | "earlier":
             return Held(terms.Listing(tuple(chosen(i.absent, FALSE, i.term) for i in there)))
         case "first" | "last" | "prev":
@@ -215,11 +293,11 @@ def _sum(parts: Sequence[Term]) -> Term:
     return terms.Binary("+", _sum(kept[:middle]), _sum(kept[middle:]))
 
 
-def _differ(items: Sequence[Held]) -> Term:
-    """Whether no two are equal, those left aside in which one is absent."""
+def _apart(relation: Relation, items: Sequence[Held]) -> Term:
+    """Whether any two are so, in their order; those left aside of which one is absent."""
     return every(
         [
-            some([one.absent, other.absent, terms.Relate("!=", one.term, other.term)])
+            some([one.absent, other.absent, terms.Relate(relation, one.term, other.term)])
             for one, other in combinations(items, 2)
         ]
     )

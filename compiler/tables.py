@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import machine
 from rulec.compiler.automata import Dfa, bounded, longest, regex_dfa
-from rulec.compiler.kinds import domain_of, kind_of, pattern_of, unsupported, words_of
+from rulec.compiler.kinds import domain_of, kind_of, pattern_of, units_of, unsupported, words_of
 from rulec.compiler.terms import Gap
 from rulec.dsl import checked
 from rulec.dsl.regex import Alternate, Chars, Concat, Regex, parse_regex
@@ -44,6 +44,11 @@ def tables_of(
             found[given.name] = made
     for names in ruleset.names.values():
         found[names.name] = _defined(ruleset, names, register)
+        problems += (
+            unsupported(f"the attribute `{column.name}`, a quantity,", names.span)
+            for column in names.attributes
+            if isinstance(column.type, checked.QuantityType)
+        )
     return found
 
 
@@ -118,6 +123,7 @@ def _column(
         pattern_of(column.type),
         low,
         high,
+        units_of(column.type),
     )
 
 

@@ -35,7 +35,7 @@ Value: TypeAlias = Exact | Gap | tuple[Exact, ...]
 """What a term can be; a tuple is a list of values."""
 
 Fold: TypeAlias = Literal[
-    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "all", "any",
+    "sum", "count", "min", "max", "first", "last", "prev", "distinct", "sorted", "all", "any",
     "items", "earlier",
 ]  # fmt: skip
 
@@ -159,6 +159,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Entries:
+    """The keys of all rows of the table that a register holds, as they came: a list.
+
+    It is known when the lists with these registers for their phases are closed.
+    """
+
+    table: int
+    until: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Linked:
     """What a graph says of some names: its truth, or a number.
 
@@ -279,6 +290,7 @@ Term: TypeAlias = (
     | Near
     | Lookup
     | Listed
+    | Entries
     | Linked
     | Negated
     | Every
@@ -305,6 +317,7 @@ Opaque: TypeAlias = (
     | Entails
     | Lookup
     | Listed
+    | Entries
     | Linked
 )
 """Terms over lists, tables, graphs and functions, of which only a value tells anything."""
@@ -382,17 +395,17 @@ def registers(term: Term) -> frozenset[int]:
     match term:
         case Read(register) | Present(register) | Lookup(register) | Listed(register):
             own = frozenset({register})
-        case Linked(_, graph, _, until):
-            own = frozenset({graph, *until})
+        case Linked(_, held, _, until) | Entries(held, until):
+            own = frozenset({held, *until})
         case _:
             own = frozenset()
     return own.union(*(registers(part) for part in parts(term)))
 
 
-def linked(term: Term) -> tuple[Linked, ...]:
-    """What a term asks of graphs."""
-    own = (term,) if isinstance(term, Linked) else ()
-    return (*own, *(found for part in parts(term) for found in linked(part)))
+def awaited(term: Term) -> frozenset[int]:
+    """The phases of the lists that must be closed before graphs and tables are known."""
+    own = frozenset(term.until) if isinstance(term, Linked | Entries) else frozenset()
+    return own.union(*map(awaited, parts(term)))
 
 
 def folds(term: Term) -> frozenset[int]:
@@ -410,6 +423,7 @@ START: dict[Fold, Exact | Gap | int | tuple[Exact, ...]] = {
     "last": Gap.ABSENT,
     "prev": Gap.ABSENT,
     "distinct": (),
+    "sorted": (),
     "all": True,
     "any": False,
     "items": (),

@@ -245,7 +245,7 @@ def _together(keys: Iterable[Iterable[Hashable]]) -> list[list[int]]:
 
 def _touched(plan: Plan, term: Term) -> frozenset[int]:
     found = set(deep_registers(term, plan.folds))
-    found -= {p.register for p in plan.layout.parameters.values()}
+    found -= {p.register for p in plan.layout.given}
     for number in deep_folds(term, plan.folds):
         found.add(plan.folds[number].register)
     return frozenset(found)

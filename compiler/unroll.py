@@ -15,13 +15,16 @@ from typing_extensions import assert_never
 from rulec.compiler import terms
 from rulec.compiler.outcomes import undefined
 from rulec.compiler.places import Instance, Listed, Place, Scalar, place_of
-from rulec.compiler.symbolic import FALSE, ZERO, Held, Registers, Valuer, folded
+from rulec.compiler.supply import Row, Supply, names_for, supplies
+from rulec.compiler.symbolic import ABSENT, FALSE, ZERO, Held, Registers, Valuer, folded
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from rulec.compiler.machine import Field, Table
     from rulec.compiler.plan import Plan
+    from rulec.compiler.supply import Keys
     from rulec.compiler.terms import Fold
     from rulec.compiler.trees import Tree
     from rulec.dsl.regex import Regex
@@ -55,7 +58,7 @@ class Match:
 class Gap:
     """A field: `value` and `digits` are its variables, `broken` that it has no value.
 
-    An `inner` expression begins a watch and holds an operator.
+    An `inner` expression begins a watch and holds an operator. A reference is one of `names`.
     """
 
     field: int
@@ -63,6 +66,7 @@ class Gap:
     digits: int
     broken: bool = False
     inner: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Unrolled:
     pieces: list[Piece] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     parameters: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
+    """The variables of the columns of every row that comes with the request."""
     equations: int = 0
     doubtful: bool = False
 
@@ -108,17 +114,20 @@ def unroll(
     place: Instance | None = None,
     names: Sequence[str] | None = None,
     given: Mapping[str, terms.Const] | None = None,
+    keys: Keys | None = None,
 ) -> Unrolled:
     """Lay out a tree of the whole trace, or of one place in it.
 
     The first variables are the parameters in the order of `names`, which may hold others than
-    the plan's; those in `given` are constants. Raises `TooLong`.
+    the plan's; those in `given` are constants. Then come the columns of the rows of a request,
+    which have those `keys`. Raises `TooLong`.
     """
     order = sorted(plan.layout.parameters) if names is None else names
     made = _Unroller(plan, len(order))
     for number, name in enumerate(order):
         if name in plan.layout.parameters:
             made.parameter(name, number, (given or {}).get(name))
+    made.request(next(supplies((plan,))) if keys is None else keys)
     made.open(place or plan.root, tree)
     return made.found
 
@@ -134,8 +143,12 @@ class _Unroller:
         self._items: dict[int, list[Held]] = {}
         self._late: dict[int, list[Registers]] = {}
         self._folded: dict[int, Held] = {}
-        self._valuer = Valuer(self._fetch)
+        computed = plan.layout.computed.items()
+        self._supply = Supply({made.register: term for term, made in computed})
+        self._valuer = Valuer(self._fetch, self._supply)
         self._next = first
+        self._fields = 0
+        self._fresh: dict[int, Iterator[str]] = {}
         self._uncut: bool = False
 
     def parameter(self, name: str, number: int, given: terms.Const | None) -> None:
@@ -143,6 +156,34 @@ class _Unroller:
         if given is None:
             self.found.parameters[name] = number
         self._regs[self._plan.layout.parameters[name].register] = Held(held)
+
+    def request(self, keys: Keys) -> None:
+        """The rows that come with the request, and what is computed of them."""
+        for name in sorted(keys):
+            keyed = self._plan.layout.tables.get(name)
+            if keyed is not None:
+                self._rows(keyed.table, keys[name])
+        for term, made in self._plan.layout.computed.items():
+            if made.kind != "list":
+                self._regs[made.register] = self._valuer.held(term, self._regs)
+
+    def _rows(self, table: Table, keys: Sequence[str]) -> None:
+        numbered: dict[str, tuple[int, ...]] = {}
+        for key in keys:
+            numbers = tuple(range(self._next, self._next + len(table.columns)))
+            self._next += len(numbers)
+            numbered[key] = numbers
+            cells = tuple(Held(terms.Read(number)) for number in numbers)
+            self._supply.enter(table.register, Row(key, cells))
+        self.found.rows[table.name] = numbered
+        self._regs[table.count] = Held(terms.Const(Fraction(len(keys))))
+        for place, column in enumerate(table.columns):
+            if column.low >= 0:
+                items = [
+                    row.columns[place] for row in self._supply.rows.get(table.register, ())
+                ]
+                self._regs[column.low] = folded("min", items)
+                self._regs[column.high] = folded("max", items)
 
     # --- folds ---
 
@@ -197,6 +238,20 @@ class _Unroller:
             held = self._valuer.held(self._plan.rules[rule].term, self._regs)
             self._doubt(undefined(held.absent) != FALSE)
             self.found.claims.append(Claim(rule, held))
+        for number in self._plan.definitions(place):
+            self._define(number, place)
+
+    def _define(self, number: int, place: Instance) -> None:
+        """A name enters its table, with its attributes."""
+        spec, type_ = self._plan.fields[number], self._plan.layout.types[number]
+        table = self._plan.layout.table_of(spec).table
+        held = self._regs.get(spec.register)
+        given = dict(type_.attributes) if isinstance(type_, checked.DefType) else {}
+        own = (place.members[given[column.name]] for column in table.columns)
+        registers = [scalar.register for scalar in own if isinstance(scalar, Scalar)]
+        if held is not None and isinstance(held.term, terms.Const):
+            cells = tuple(self._regs.get(register, ABSENT) for register in registers)
+            self._supply.enter(table.register, Row(str(held.term.value), cells))
 
     def _forget(self, registers: range | tuple[int, ...]) -> None:
         for register in registers:
@@ -265,15 +320,42 @@ class _Unroller:
         if spec.kind == "prose":
             self._prose(place.field, tree)
             return
+        self._fields += 1
+        if self._fields > MOST_FIELDS:
+            raise TooLong
+        if spec.kind == "def":
+            self._name(spec)
+            return
         value, digits = self._next, self._next + 1
         self._next += 2
-        if self._next > 2 * MOST_FIELDS:
-            raise TooLong
+        if spec.kind == "ref":
+            self._refer(place, spec, value, digits)
+            return
         broken = spec.kind == "expr" and tree.choice == 1
         self._regs[spec.register] = Held(UNDEFINED if broken else terms.Read(value))
         self._regs[spec.digits] = Held(terms.Read(digits))
         inner = spec.kind == "expr" and self._uncut
         self.found.pieces.append(Gap(place.field, value, digits, broken, inner))
+
+    def _name(self, spec: Field) -> None:
+        """The next name of a table: which it is makes no difference, but for those in rules."""
+        keyed = self._plan.layout.table_of(spec)
+        fresh = self._fresh.setdefault(spec.table, names_for(keyed, self._plan))
+        name = next(fresh, None)
+        if name is None:
+            raise TooLong
+        self._regs[spec.register] = Held(terms.Const(name))
+        self.found.pieces.append(Plain(spec.spelled(name)))
+
+    def _refer(self, place: Scalar, spec: Field, value: int, digits: int) -> None:
+        """One of the names that there are, and the columns of its row."""
+        table = self._plan.layout.table_of(spec).table
+        names = tuple(self._supply.keys(table.register))
+        self._regs[spec.register] = Held(terms.Read(value))
+        for number, (_, column) in enumerate(place.columns):
+            cell = self._supply.find(table.register, terms.Read(value), number)
+            self._regs[column.register] = cell
+        self.found.pieces.append(Gap(place.field, value, digits, names=names))
 
     def _prose(self, number: int, tree: Tree) -> None:
         if not tree.choice:

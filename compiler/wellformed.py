@@ -51,8 +51,11 @@ def _within(size: int, found: Iterable[object], what: str) -> None:
 
 def _examine_calls(machine: Machine) -> None:
     """Every function that is called is declared, with so many arguments; no item is loose."""
-    for term in (*(rule.term for rule in machine.rules), *(f.body for f in machine.folds)):
+    given = [p.term for p in machine.parameters if p.term is not None]
+    for term in (*(r.term for r in machine.rules), *(f.body for f in machine.folds), *given):
         _within(0, free(term), "item")
+    for term in given:
+        _within(0, terms.folds(term), "fold")
     counts = {external.name: len(external.arguments) for external in machine.externals}
     for term in _terms(machine):
         if isinstance(term, terms.Called):
@@ -156,6 +159,7 @@ def _of_table(table: Table) -> Iterator[int]:
 
 def _terms(machine: Machine) -> Iterator[Term]:
     queue: list[Term] = [fold.body for fold in machine.folds]
+    queue += [given.term for given in machine.parameters if given.term is not None]
     for rule in machine.rules:
         queue += [rule.term, rule.steer]
     while queue:

@@ -7,21 +7,23 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from rulec.compiler import domains, terms
+from rulec.compiler import domains, regions, terms
 from rulec.compiler.filling import Filled, Frame, Impossible, Unknown, Variable
 from rulec.compiler.opaque import opaque
 from rulec.compiler.outcomes import fails, holds
+from rulec.compiler.supply import columns_of, supplies
 from rulec.compiler.symbolic import FALSE, some
 from rulec.compiler.trees import Forest
 from rulec.compiler.unroll import TooLong, unroll
-from rulec.compiler.writing import Unwritable, Writer
+from rulec.compiler.writing import Unwritable, Writer, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rulec.compiler.machine import Parameter
+    from rulec.compiler.machine import Column, Parameter
     from rulec.compiler.places import Instance
     from rulec.compiler.plan import Plan
+    from rulec.compiler.supply import Keys
     from rulec.compiler.terms import Exact, Term
     from rulec.compiler.trees import Tree
     from rulec.compiler.unroll import Unrolled
@@ -72,10 +74,18 @@ def _parameters(plan: Plan, unrolled: Unrolled) -> Iterator[Variable]:
         domain = domains.of_parameter(parameter)
         yield Variable(number, domain, default=parameter.default, parameter=True)
 
+    for table, rows in unrolled.rows.items():
+        columns = list(columns_of(plan.layout.tables[table].table))
+        for numbers in rows.values():
+            for number, (_, domain) in zip(numbers, columns, strict=True):
+                yield Variable(number, domain, parameter=True)
+
 
 def _fields(plan: Plan, unrolled: Unrolled) -> Iterator[Variable]:
     for gap in unrolled.gaps:
-        if not gap.broken:
+        if plan.fields[gap.field].kind == "ref":
+            yield Variable(gap.value, domains.Domain("word", words=gap.names), parameter=True)
+        elif not gap.broken:
             yield Variable(gap.value, domains.of_field(plan, gap.field), gap.digits)
 
 
@@ -87,13 +97,35 @@ def inputs_of(plan: Plan, unrolled: Unrolled, values: Mapping[int, Exact]) -> di
         value = values.get(number)
         if value is not None and value != parameter.default:
             found[name] = as_given(parameter, value)
-    return found
+    return found | dict(tables_given(plan, unrolled, values))
 
 
-def as_given(parameter: Parameter, value: Exact) -> object:
+def tables_given(
+    plan: Plan, unrolled: Unrolled, values: Mapping[int, Exact]
+) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """The tables that a request must give. Raises `Unwritable`."""
+    for name, rows in unrolled.rows.items():
+        table = plan.layout.tables[name].table
+        made: list[dict[str, object]] = []
+        for key, numbers in rows.items():
+            row: dict[str, object] = {table.key: key} if table.key else {}
+            for number, column in zip(numbers, table.columns, strict=True):
+                if number not in values:
+                    raise Unwritable
+                row[column.name] = as_given(column, values[number])
+            made.append(row)
+        yield name, made
+
+
+def as_given(parameter: Parameter | Column, value: Exact) -> object:
     """A parameter's value as a request gives it."""
     if parameter.kind == "date" and isinstance(value, Fraction):
         return date.fromordinal(int(value)).isoformat()
+    if isinstance(value, Fraction):
+        for unit in parameter.units:
+            number = value / unit.factor
+            if regions.contains(unit.written, number):
+                return f"{plain(number)} {unit.word}"
     return value
 
 
@@ -205,9 +237,14 @@ class _Search:
         self.unknown: list[str] = []
 
     def filled(self, tree: Tree) -> Iterator[Trace]:
-        """The trace of this tree, if there is one."""
+        """Traces of this tree, with different numbers of rows."""
+        for keys in supplies((self._plan,)):
+            yield from self._supplied(tree, keys)
+
+    def _supplied(self, tree: Tree, keys: Keys) -> Iterator[Trace]:
+        """The trace of this tree with rows of such keys, if there is one."""
         try:
-            unrolled = unroll(self._plan, tree)
+            unrolled = unroll(self._plan, tree, keys=keys)
         except TooLong:
             self.sure = False
             return
@@ -241,7 +278,8 @@ class _Search:
     def _written(self, unrolled: Unrolled, values: Mapping[int, Exact]) -> Iterator[Trace]:
         try:
             text = self._writer.write(unrolled.pieces, values)
+            inputs = inputs_of(self._plan, unrolled, values)
         except Unwritable:
             self.sure = False
             return
-        yield Trace(text, inputs_of(self._plan, unrolled, values))
+        yield Trace(text, inputs)

@@ -84,6 +84,8 @@ class Writer:
                 return spec.spelled(_word(spec, value))
             case "text":
                 return spec.spelled(_text(type_, value))
+            case "ref":
+                return spec.spelled(str(value))
         if not isinstance(value, Fraction):
             raise Unwritable
         match spec.kind:
@@ -189,7 +191,7 @@ def _decimal(units: int, digits: int) -> str:
     return ("-" if units < 0 else "") + str(whole) + (f".{rest:0{digits}}" if digits else "")
 
 
-def _plain(value: Fraction) -> str | None:
+def plain(value: Fraction) -> str | None:
     """A number as an expression holds one; None where it has no end."""
     for digits in range(16):
         units = value * 10**digits
@@ -200,7 +202,7 @@ def _plain(value: Fraction) -> str | None:
 
 def _expression(value: Fraction) -> str:
     """An expression of this value, a number where it is one."""
-    shown = _plain(value)
+    shown = plain(value)
     if shown is not None and digits_of(shown) <= 6:
         return shown
     return f"{_whole(value.numerator)}/{_whole(value.denominator)}"
@@ -213,7 +215,7 @@ def digits_of(shown: str) -> int:
 
 def _operated(value: Fraction) -> str:
     """An expression of this value with an operator."""
-    shown = _plain(abs(value))
+    shown = plain(abs(value))
     if shown is None:
         return f"{_whole(value.numerator)} / {_whole(value.denominator)}"
     if value < 0:

@@ -151,12 +151,13 @@ class Rules:
     def _broken(self, regs: Sequence[Any]) -> bool:
         """Whether the values of a request break a rule before anything is written."""
         given = {parameter.register for parameter in self.machine.parameters}
+        given |= {table.register for table in self.machine.tables if table.given}
         return any(
             not terms.folds(part)
             and terms.registers(part) <= given
             and self.value(regs, part) in (False, Gap.UNDEFINED, Gap.COMPLEX)
             for rule in self.machine.rules
-            if rule.tier != "audit"
+            if rule.always and rule.tier != "audit"
             for part in conjuncts(rule.term)
         )
 
@@ -323,7 +324,7 @@ class Rules:
     def _ahead(self, regs: Sequence[Any], chosen: tuple[int, ...]) -> dict[int, Region]:
         """What rules leave open before anything is written: no state leaves more open."""
         machine = self.machine
-        given = {p.register: regs[p.register] for p in machine.parameters}
+        given = {p.register: regs[p.register] for p in machine.parameters if p.kind != "list"}
         key = (chosen, *given.values())
         found = self._starts.get(key)
         if found is None:

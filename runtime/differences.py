@@ -10,6 +10,7 @@ from rulec.compiler.alignment import Aligned, Apart, align
 from rulec.compiler.comparing import OneWay
 from rulec.compiler.domains import of_parameter
 from rulec.compiler.plan import plan_ruleset
+from rulec.compiler.supply import columns_of
 from rulec.compiler.witness import Trace, Witnesses
 from rulec.compiler.writing import proses
 from rulec.runtime.externals import UNASKED
@@ -213,7 +214,8 @@ def _drawn(kept: _Side, _other: _Side, aligned: Aligned | Apart, told: _Told) ->
 
 
 def _requests(old: Plan, new: Plan) -> Iterator[str]:
-    """In what the parameters of two rulesets differ, apart from their defaults."""
+    """In what the requests of two rulesets differ, apart from the defaults of parameters."""
+    yield from _tables(old, new)
     here, there = old.layout.parameters, new.layout.parameters
     for name in sorted({*here, *there}):
         if name not in there:
@@ -225,3 +227,23 @@ def _requests(old: Plan, new: Plan) -> Iterator[str]:
         elif (here[name].default is None) != (there[name].default is None):
             whose = "old" if here[name].default is None else "new"
             yield f"the {whose} rules need the parameter `{name}`"
+
+
+def _tables(old: Plan, new: Plan) -> Iterator[str]:
+    """In what the tables of two rulesets' requests differ."""
+    here, there = _rows_of(old), _rows_of(new)
+    for name in sorted({*here, *there}):
+        if name not in there or name not in here:
+            yield f"only the {'old' if name in here else 'new'} rules have the table `{name}`"
+        elif here[name] != there[name]:
+            yield f"the table `{name}` has other rows"
+
+
+def _rows_of(plan: Plan) -> dict[str, object]:
+    """What the rows of every table of a request may be."""
+    tables = (keyed.table for keyed in plan.layout.tables.values())
+    return {
+        table.name: (table.key, table.pattern, [(c.name, d) for c, d in columns_of(table)])
+        for table in tables
+        if table.given
+    }

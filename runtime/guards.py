@@ -198,8 +198,7 @@ def _reader(field: Field) -> Callable[[Any], Number]:
 def _reader_of(parameter: Parameter | Column) -> Callable[[Any], Number]:
     if parameter.kind == "word":
         return _place_of(parameter.words)
-    step = parameter.domain[0].step if parameter.domain else Fraction(1)
-    return _scaled(step.denominator if step else 1)
+    return _scaled(regions.denominator(parameter.domain))
 
 
 def _plain(held: Any) -> Number:

@@ -8,13 +8,15 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rulec.compiler import regions
 from rulec.compiler.automata import Dfa, regex_dfa
+from rulec.compiler.evaluate import Evaluator
 from rulec.compiler.machine import Parameter
 from rulec.compiler.rows import MOST_ROWS, Rows
 from rulec.compiler.terms import Gap
+from rulec.dsl.quantities import parted
 from rulec.dsl.regex import parse_regex
 from rulec.runtime.verdicts import exact
 
@@ -39,7 +41,7 @@ def registers(machine: Machine, given: Mapping[str, object] | None) -> dict[int,
     """The registers of the parameters and the tables. Raises `BadInput`."""
     values = dict(given or {})
     found: dict[int, Held] = {}
-    for parameter in machine.parameters:
+    for parameter in (given for given in machine.parameters if given.term is None):
         if parameter.name in values:
             found[parameter.register] = _value(parameter, values.pop(parameter.name))
         elif parameter.default is not None:
@@ -53,6 +55,20 @@ def registers(machine: Machine, given: Mapping[str, object] | None) -> dict[int,
             raise BadInput(f"`{table.name}` must come with the request")
     for name in values:
         raise BadInput(f"the rules have no `{name}`")
+    return _computed(machine, found)
+
+
+def _computed(machine: Machine, found: dict[int, Held]) -> dict[int, Held]:
+    """The registers, and those of what is computed of them, in its order."""
+    held: list[Any] = list(machine.initial)
+    for register, value in found.items():
+        held[register] = value
+    for parameter in machine.parameters:
+        if parameter.term is not None:
+            evaluator = Evaluator(held, lambda _: Gap.UNKNOWN)
+            found[parameter.register] = held[parameter.register] = evaluator.value(
+                parameter.term
+            )
     return found
 
 
@@ -76,7 +92,8 @@ def _rows(table: Table, given: object) -> dict[str, tuple[Value, ...]]:
         raise BadInput(f"`{table.name}` has more than {MOST_ROWS:,} rows")
     key = Parameter(table.key, -1, "text", None, pattern=table.pattern)
     columns = [
-        Parameter(c.name, -1, c.kind, None, c.domain, c.words, c.pattern) for c in table.columns
+        Parameter(c.name, -1, c.kind, None, c.domain, c.words, c.pattern, units=c.units)
+        for c in table.columns
     ]
     found: dict[str, tuple[Value, ...]] = {}
     for number, row in enumerate(given, 1):
@@ -119,6 +136,8 @@ def _value(parameter: Parameter, given: object) -> Value:
         if parameter.pattern is not None and not _matches(parameter.pattern, given):
             raise BadInput(f"`{parameter.name}` doesn't match /{parameter.pattern}/")
         return given
+    if parameter.units:
+        return _quantity(parameter, given)
     value = _day(given) if parameter.kind == "date" else _number(given)
     if value is None:
         raise BadInput(f"`{parameter.name}` can't be {_shown(given)}")
@@ -167,6 +186,18 @@ def _word(parameter: Parameter, given: object) -> Value:
     if isinstance(given, str) and given in parameter.words:
         return given
     raise BadInput(f"`{parameter.name}` must be one of {', '.join(parameter.words)}")
+
+
+def _quantity(parameter: Parameter, given: object) -> Fraction:
+    """A quantity in base units."""
+    found = parted(given) if isinstance(given, str) else None
+    unit = next((u for u in parameter.units if found and u.word == found[1]), None)
+    if found is None or unit is None:
+        words = ", ".join(unit.word for unit in parameter.units[:8])
+        raise BadInput(f"`{parameter.name}` must be a number, a space and one of {words}")
+    if not regions.contains(unit.written, found[0]):
+        raise BadInput(f"`{parameter.name}` is outside of its range: {_shown(given)}")
+    return found[0] * unit.factor
 
 
 def _number(given: object) -> Fraction | None:

@@ -43,6 +43,11 @@ def tables(r: Random) -> Named:
         rules.append(f"rule worth: {worth} {r.choice(['<=', '>=', '!='])} {r.randint(0, 4)}")
     if r.random() < 0.2:
         rules.append("rule both: key.cost + key.size <= 4")
+    if r.random() < 0.2:
+        before = r.choice(["(prev.key.cost else 0)", "(prev.key.size else 2)", "prev.key.cost"])
+        rules.append(f"rule order: {worth} {r.choice(['>=', '!='])} {before}")
+    if r.random() < 0.3:
+        rules.append("rule own: " + _of_rows(r, "amount" if amount else worth))
     outer = []
     field = r.choice(["amount", "key.cost", "key.size"] if amount else ["key.cost"])
     if r.random() < 0.6:
@@ -53,6 +58,11 @@ def tables(r: Random) -> Named:
     if r.random() < 0.3:
         tail = '">" last: ref(stock)'
         outer.append("rule last: last.cost >= max(items.key.cost)")
+    if r.random() < 0.3:
+        outer.append("rule rows: " + _of_rows(r, "count(items)"))
+    if r.random() < 0.2:
+        end = f"{r.choice(['first', 'last'])}(items).key.{r.choice(['cost', 'size'])}"
+        outer.append(f"rule end: {end} {r.choice(['<=', '>=', '=='])} {r.randint(0, 2)}")
     text = (
         "input stock: table { key key: text /[ab]{1,3}/, cost: int in 0 .. 4, "
         "size: int in 0 .. 2 }\n"
@@ -62,6 +72,28 @@ def tables(r: Random) -> Named:
         + "\n}\ntrace Order"
     )
     return Named(text, {"stock": _rows(r)})
+
+
+def _of_rows(r: Random, value: str) -> str:
+    """A condition on all rows of a request, and a value of the trace."""
+    return r.choice(
+        [
+            f"sum(stock.cost) >= {value}",
+            f"sum(s in stock: if s.size > 1 then s.cost else 1) >= {value}",
+            f"{value} <= max(stock.cost)",
+            f"min(stock.cost) < {value}",
+            f"count(s in stock: s.cost > 1) <= {value}",
+            "all(s in stock: s.cost >= s.size)",
+            f"all(s in stock: s.cost >= {value})",
+            f"any(s in stock: s.size > 0 and s.cost == {value})",
+            f"count(stock) != {value}",
+            f"first(stock).cost <= {value}",
+            f"{value} in stock.cost",
+            "distinct(stock.size) or sorted(stock.cost)",
+            f'stock["ab"].cost < {value}',
+            f'"a" in stock implies {value} == 1',
+        ]
+    )
 
 
 def names(r: Random) -> Named:
@@ -87,6 +119,13 @@ def names(r: Random) -> Named:
     goal = r.choice(['">" goal: ref(known)', ""])
     if goal and kinds and r.random() < 0.5:
         outer.append('rule kind: goal.kind == "s"')
+    if r.random() < 0.3:
+        kinded = ['all(k in known: k.kind == "i")', 'count(k in known: k.kind == "s") <= 1']
+        plain = [
+            "count(known) != 1",
+            "any(k in known: k == goal)" if goal else "count(known) < 2",
+        ]
+        outer.append("rule rows: " + r.choice(kinded if kinds else plain))
     text = (
         'type Kind = one of ("i" "s")\n'
         f"names known{attribute}\n"

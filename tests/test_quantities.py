@@ -333,7 +333,7 @@ def test_a_commit_rule_goes_back_to_where_the_quantity_began():
 
 
 REFUSED = {
-    'param cap: quantity(km) = "5 km"\nshape S { d: quantity(km) rule c: d <= cap }': "R0901",
+    'names n { w: quantity(km) }\nshape S { i: def(n, w: w) " " w: quantity(km) }': "R0901",
     "shape S { d: quantity(km) t: quantity(h) rule sum: d + t == d }": "R0312",
     'shape S { d: quantity(km) rule most: d <= "5 h" }': "R0312",
     "shape S { d: quantity(km) rule most: d <= 5 }": "R0312",
