@@ -180,9 +180,10 @@ class Skeleton:
                 yield after, past
 
     def _may_die(self, ops: Program) -> bool:
-        return any(self._kills(op) for op in ops)
+        return any(self.kills(op) for op in ops)
 
-    def _kills(self, op: m.Op) -> bool:
+    def kills(self, op: m.Op) -> bool:
+        """Whether an op may end a reading."""
         match op:
             case m.Count(register, most):
                 return most is not None or register in self._owed
@@ -207,8 +208,9 @@ class Skeleton:
 class FreeTexts(Skeleton):
     """The control where texts may be as those before them."""
 
-    def _kills(self, op: m.Op) -> bool:
-        return not isinstance(op, m.Take | m.EndText) and super()._kills(op)
+    def kills(self, op: m.Op) -> bool:
+        """Whether an op may end a reading."""
+        return not isinstance(op, m.Take | m.EndText) and super().kills(op)
 
 
 def _nodes(posture: Posture) -> Iterable[int]:

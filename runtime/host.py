@@ -26,6 +26,7 @@ from rulec.runtime.quick import Quick
 from rulec.runtime.reference import Config, Thread
 from rulec.runtime.seen import Seen
 from rulec.runtime.stack import FRACTION, TAMEST, Stack
+from rulec.runtime.surely import Surely
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,7 +49,8 @@ class Host:
         self.pack = pack
         self.engine = Quick(pack.machine)
         self._differing = Differing(pack, self.engine.rules.guards)
-        self._naming = Naming(pack, self.engine.walk)
+        self._surely = Surely(pack.machine, self.engine.rules.guards)
+        self._naming = Naming(pack, self.engine.walk, self._surely)
         self.budget = Budget.of(pack)
         self.ready: dict[int | tuple[int, ...], Words] = {}
         """Masks of nodes, one or several, where nothing depends on registers."""
@@ -183,12 +185,12 @@ class Host:
         parted = self._differing.parted(thread, posture, row.open)
         if parted is not None:
             yield parted.sure
-            yield self._alive(thread, parted.doubtful, at)
+            yield from self._alive(thread, parted.doubtful, at)
             return
         around = self._naming.around(thread, posture, row.open, at)
         if around is not None:
             yield around.within
-            yield self._alive(thread, around.doubtful, at)
+            yield from self._alive(thread, around.doubtful, at)
             return
         found = self._candidates.get(posture)
         if found is None:
@@ -204,16 +206,24 @@ class Host:
             quick = None
         ids, texts = ([], found.every) if quick is None else quick
         yield from ids
+        yield from self._living(thread, texts, at)
+
+    def _living(self, thread: Thread, texts: Sequence[Text], at: int) -> Iterator[Ids]:
+        """Those of some tokens that live; what isn't surely so is walked."""
+        sure = {token for token, text, _ in texts if self._surely.lives(thread, token, text)}
+        if sure:
+            yield np.array(sorted(sure), np.int32)
+            rest = ((token, text) for token, text, _ in texts if token not in sure)
+            texts = tuple(in_turn(rest))
         yield np.array([token for token, _ in self._walked(thread, texts, at)], np.int32)
 
-    def _alive(self, thread: Thread, tokens: Ids, at: int) -> Ids:
-        """Those of some tokens that live, each of them walked."""
+    def _alive(self, thread: Thread, tokens: Ids, at: int) -> Iterator[Ids]:
+        """Those of some tokens that live."""
         table = self.pack.table
         spelled = (
             (token, table.text(token)) for token in in_byte_order(tokens, table).tolist()
         )
-        walked = self._walked(thread, tuple(in_turn(spelled)), at)
-        return np.array([token for token, _ in walked], np.int32)
+        return self._living(thread, tuple(in_turn(spelled)), at)
 
     def _walked(
         self, thread: Thread, texts: Iterable[Text], at: int

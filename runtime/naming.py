@@ -27,12 +27,19 @@ if TYPE_CHECKING:
     from rulec.compiler.fit import Ids
     from rulec.compiler.pack import Pack
     from rulec.compiler.skeleton import Posture
+    from rulec.runtime.surely import Surely
 
 LONGEST = 16
 """Fixed bytes before a reference that are looked through."""
 
-KEPT = 256
+KEPT = 2_048
 """Spreads that are kept."""
+
+MOST_ADDED = 24
+"""Keys that may have come since a spread that is still good for the others."""
+
+SINGLY = 48
+"""Keys that are gone through one by one; of more, all beginnings are looked up at once."""
 
 EMPTY = np.zeros(0, np.int64)
 
@@ -64,6 +71,18 @@ class _Ahead(NamedTuple):
         return self.keys.order[low:high]
 
 
+class _Before(NamedTuple):
+    """The fixed bytes before a reference, where it begins, and what may stand in its place."""
+
+    fixed: bytes
+    begin: m.Begin
+    first: int
+    beside: frozenset[int]
+
+
+UNSEEN: _Before | None = _Before(b"", m.Begin(-1), -1, frozenset())
+
+
 class _Spread(NamedTuple):
     """The tokens of a posture that go as some keys do.
 
@@ -87,8 +106,12 @@ class _Open(NamedTuple):
 class Naming:
     """Finds the tokens around references."""
 
-    def __init__(self, pack: Pack, walk: Callable[[Config, bytes, int], Config]) -> None:
+    def __init__(
+        self, pack: Pack, walk: Callable[[Config, bytes, int], Config], surely: Surely
+    ) -> None:
         self._pack = pack
+        self._surely = surely
+        self._places: dict[int, _Before | None] = {}
         self._walk = walk
         self._open: dict[Posture, _Open] = {}
         self._spreads: OrderedDict[tuple[object, ...], _Spread] = OrderedDict()
@@ -104,13 +127,20 @@ class Naming:
             known = self._open[posture] = self._parted(ahead, open_)
         spelled, others = known
         spread = self._spread(posture, spelled, ahead)
-        within = spread.within
-        if ahead.keys.open is not None and len(within):
-            if not len(spread.low):
-                spread = self._along(spelled, ahead, ahead.all)
-            sums = np.concatenate(([0], np.cumsum(ahead.keys.open)))
-            within = spread.within[sums[spread.high] > sums[spread.low]]
-        return Around(within, np.unique(np.concatenate((spread.ends, others))))
+        doubtful = np.union1d(spread.ends, others) if len(spread.ends) else others
+        return Around(self._within(spread, spelled, ahead), doubtful)
+
+    def _within(self, spread: _Spread, spelled: Spelled, ahead: _Ahead) -> Ids:
+        """The tokens within keys that are not barred."""
+        open_ = ahead.keys.open
+        if open_ is None or not len(spread.within):
+            return spread.within
+        if not len(spread.low):
+            spread = self._along(spelled, ahead, ahead.all)
+        first, last = ahead.keys.span(ahead.done)
+        sums = np.zeros(last - first + 1, np.int64)
+        np.cumsum(open_[first:last], out=sums[1:])
+        return spread.within[sums[spread.high - first] > sums[spread.low - first]]
 
     def _parted(self, ahead: _Ahead, open_: Ids) -> _Open:
         spelled, place = Spelled(self._pack, open_), len(ahead.fixed)
@@ -127,20 +157,39 @@ class Naming:
         place, whole = (posture, ahead.fixed, ahead.done), ahead.keys.whole
         found = self._spreads.get((*place, whole))
         if found is None:
-            base = None if whole.before is None else whole.before()
-            known = None if base is None else self._spreads.get((*place, base))
+            known, added = self._nearest(place, whole)
+            added = [key for key in added if key.startswith(ahead.done)]
             if known is None:
                 found = self._along(spelled, ahead, ahead.all)
+            elif not added:
+                found = known
             else:
-                added = (whole.added,) if whole.added.startswith(ahead.done) else ()
                 found = _more(known, self._along(spelled, ahead, added))
             self._spreads[(*place, whole)] = found
             if len(self._spreads) > KEPT:
                 self._spreads.popitem(last=False)
         return found
 
+    def _nearest(
+        self, place: tuple[object, ...], whole: Keys
+    ) -> tuple[_Spread | None, list[bytes]]:
+        """The spread of the same keys but for few that came last, and those."""
+        added: list[bytes] = []
+        for _ in range(MOST_ADDED):
+            base = None if whole.before is None else whole.before()
+            if base is None:
+                break
+            added.append(whole.added)
+            known = self._spreads.get((*place, base))
+            if known is not None:
+                return known, added
+            whole = base
+        return None, added
+
     def _along(self, spelled: Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
         """The tokens with which a key begins, and those that reach its end."""
+        if len(keys) > SINGLY:
+            return self._along_many(spelled, ahead, keys)
         ends: set[int] = set()
         begun: set[bytes] = set()
         fixed, done = ahead.fixed, len(ahead.done)
@@ -166,6 +215,38 @@ class Naming:
         reaching = np.array(sorted(ends), np.int32)
         return _Spread(np.array(ids, np.int32), spans[:, 0], spans[:, 1], reaching)
 
+    def _along_many(self, spelled: Spelled, ahead: _Ahead, keys: Sequence[bytes]) -> _Spread:
+        """The same of many keys at once."""
+        fixed, done = ahead.fixed, len(ahead.done)
+        first, _ = ahead.keys.span(ahead.done)
+        if len(keys[0]) == done:
+            first, keys = first + 1, keys[1:]  # what comes behind it is another reading's
+        met, ended = spelled.met([fixed + key[done:] for key in keys])
+        met = met[len(fixed) :]
+        parts = [(*spelled.ids(texts), low, high) for texts, low, high in met]
+        ends: set[int] = set()
+        sure: dict[int, int] = {}
+        for low, high in ended:
+            text = spelled.order[low]
+            whole = ahead.done + text[len(fixed) :]
+            longer = spelled.order[low:high]
+            if whole in ahead.keys.whole and self._goes_on(ahead.node, text[len(fixed) :]):
+                place, _ = ahead.keys.span(whole)
+                sure.update(dict.fromkeys(spelled.tokens[text], place))
+                longer = longer[1:]
+            ends.update(token for each in longer for token in spelled.tokens[each])
+        ids = np.concatenate([EMPTY, *(ids for ids, *_ in parts)])
+        lows = np.concatenate([EMPTY, *(np.repeat(low, n) for _, n, low, _ in parts)]) + first
+        highs = (
+            np.concatenate([EMPTY, *(np.repeat(high, n) for _, n, _, high in parts)]) + first
+        )
+        alone = sorted(set(sure) - set(ids.tolist()))
+        places = np.array([sure[token] for token in alone], np.int64)
+        ids = np.concatenate([ids, np.array(alone, np.int64)]).astype(np.int32)
+        lows, highs = np.concatenate([lows, places]), np.concatenate([highs, places + 1])
+        order = np.argsort(ids)
+        return _Spread(ids[order], lows[order], highs[order], np.array(sorted(ends), np.int32))
+
     def _goes_on(self, node: int, text: bytes) -> bool:
         """Whether a name could have more bytes behind some: it is still under way there."""
         nodes = self._pack.machine.nodes
@@ -180,8 +261,18 @@ class Naming:
         if isinstance(lex, Name):
             known = None if lex.new else lex.known
             return None if known is None else _Ahead(b"", lex.text, known, thread.node)
+        place = self._places.get(thread.node, UNSEEN)
+        if place is UNSEEN:
+            place = self._places[thread.node] = self._before(thread.node)
+        if place is None:
+            return None
+        keys = self._begin(thread, place.begin, place.fixed, at)
+        return _Ahead(place.fixed, b"", keys, place.first, place.beside)
+
+    def _before(self, node: int) -> _Before | None:
+        """The reference that begins behind a node and some fixed bytes, if one does."""
         fixed = bytearray()
-        nodes, node = self._pack.machine.nodes, thread.node
+        nodes = self._pack.machine.nodes
         while len(fixed) < LONGEST:
             edges = nodes[node].edges
             plain = len(edges) == 1 and not edges[0].ops and not edges[0].watched
@@ -192,14 +283,16 @@ class Naming:
             begun, beside = self._arrivals(node)
             if len(begun) == 1:
                 op, first = begun[0]
-                text = bytes(fixed)
-                return _Ahead(text, b"", self._begin(thread, op, text, at), first, beside)
+                return _Before(bytes(fixed), op, first, beside)
             if begun or nodes[node].exits:
                 return None
         return None
 
     def _begin(self, thread: Thread, op: m.Begin, fixed: bytes, at: int) -> Keys:
         """The names that a reference may be once the bytes before it are written."""
+        known = self._surely.keys(thread, op.field, fixed)
+        if known is not None:
+            return known
         for after in self._walk(Config((thread,)), fixed, at).threads:
             lex = after.lex
             if isinstance(lex, Name) and lex.field == op.field and lex.known is not None:
@@ -231,6 +324,18 @@ class Naming:
 
 def _more(known: _Spread, added: _Spread) -> _Spread:
     """The tokens along keys and one more, whose places don't count: no rows are barred."""
+    if _holds(known.within, added.within) and _holds(known.ends, added.ends):
+        return known if not len(known.low) else known._replace(low=EMPTY, high=EMPTY)
     return _Spread(
         np.union1d(known.within, added.within), EMPTY, EMPTY, np.union1d(known.ends, added.ends)
     )
+
+
+def _holds(known: Ids, others: Ids) -> bool:
+    """Whether sorted ids hold some others."""
+    if not len(others):
+        return True
+    if not len(known):
+        return False
+    places = np.minimum(np.searchsorted(known, others), len(known) - 1)
+    return bool((known[places] == others).all())
