@@ -14,10 +14,11 @@ class Links:
     What a name reaches is a bit set over the places of names in the order in which they came.
     """
 
-    __slots__ = ("_below", "_depths", "_places", "edges")
+    __slots__ = ("_below", "_depths", "_loose", "_places", "edges")
 
     def __init__(self, edges: Mapping[str, tuple[str, ...]]) -> None:
         self.edges = edges
+        self._loose: frozenset[str] | None = None if edges else frozenset()
         self._places: dict[str, int] | None = None if edges else {}
         self._below: dict[str, int] = {}
         self._depths: dict[str, int] = {}
@@ -38,7 +39,16 @@ class Links:
             made._below = {**self._below, name: _union(places, self._below, leads)}
             deepest = max((self._depths[target] for target in leads), default=-1)
             made._depths = {**self._depths, name: deepest + 1}
+            made._loose = self.loose.union((name,)).difference(leads)
         return made
+
+    @property
+    def loose(self) -> frozenset[str]:
+        """The names to which no other leads."""
+        if self._loose is None:
+            led = {target for targets in self.edges.values() for target in targets}
+            self._loose = frozenset(self.edges) - led
+        return self._loose
 
     def _laid(self) -> dict[str, int]:
         """The places of all names; what each reaches is found where that isn't known yet."""

@@ -23,6 +23,7 @@ from rulec.compiler.conditions import (
     within,
 )
 from rulec.compiler.eliminate import eliminate
+from rulec.compiler.facts import needed
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.places import Instance, Listed, Scalar, place_of
 from rulec.compiler.polynomial import Poly, hull, number, variable
@@ -92,6 +93,7 @@ def repeated(
     if summed:
         projection.summed = True
         here = _future(projection, loop, after, held)
+        here = within(here, _possible(projection, element, into))
     for _ in range(MOST_ROUNDS):
         more = projection.element(element.body, into, here)
         closed = _either(projection, loop, after, more)
@@ -106,6 +108,16 @@ def repeated(
     for list_ in lists_in(element, into):
         first = projection.emptied(first, list_)
     return first
+
+
+def _possible(projection: Projection, element: checked.Repeat, into: Instance) -> Cell:
+    """That there are names for references of which there must be some."""
+    found: list[Atom] = []
+    for list_ in lists_in(element, into) if element.low > 0 else ():
+        there = needed(projection.plan, list_)
+        if there is not None:
+            found.append(Atom("ge", there - number(1)))
+    return tuple(found)
 
 
 def _either(projection: Projection, loop: Loop, after: Formula, more: Formula) -> Formula:
@@ -146,9 +158,14 @@ def _carried(projection: Projection, element: checked.Repeat, into: Instance) ->
 
 
 def _only_sums(projection: Projection, held: set[int]) -> bool:
-    counts = {list_.count for list_ in projection.plan.lists}
+    counts = {list_.count for list_ in projection.plan.lists} | _names(projection)
     sums = {f.register for f in projection.plan.folds if f.function in ("sum", "count")}
     return held <= sums | counts and not held <= counts
+
+
+def _names(projection: Projection) -> set[int]:
+    """The registers that count the names of tables."""
+    return {keyed.table.count for keyed in projection.plan.layout.tables.values()}
 
 
 def _future(projection: Projection, loop: Loop, after: Formula, held: set[int]) -> Formula:
@@ -157,6 +174,8 @@ def _future(projection: Projection, loop: Loop, after: Formula, held: set[int]) 
     adds = {fold.register: _contribution(projection, loop, fold) for fold in folds}
     if loop.count in held:
         adds[loop.count] = (1, 1)
+    for count in held & _names(projection):
+        adds[count] = _defines(projection, loop.element.body, loop.into, count)
     if all(low != most for low, most in adds.values()):
         return _unnumbered(projection, loop, after, adds)
     space = projection.names.space
@@ -278,6 +297,31 @@ def _added(
             )
         case checked.Slot():
             return _slot_adds(projection, element, into, fold)
+        case _:
+            return 0, 0
+
+
+def _defines(
+    projection: Projection, element: checked.Element, into: Instance, count: int
+) -> Range:
+    """How many names of a table an element defines."""
+    match element:
+        case checked.Sequence(parts):
+            return _plus(*(_defines(projection, part, into, count) for part in parts))
+        case checked.Choice(options):
+            return hull(*(_defines(projection, option, into, count) for option in options))
+        case checked.Optional(body):
+            return hull((0, 0), _defines(projection, body, into, count))
+        case checked.Repeat(body, low, high):
+            least, most = _defines(projection, body, into, count)
+            return _times(least, low), _times(most, high)
+        case checked.Slot():
+            place = place_of(element, into)
+            inner = place.item if isinstance(place, Listed) else place
+            if not isinstance(inner, Instance):
+                return 0, 0
+            own = sum(table.count == count for table in projection.plan.defining(inner))
+            return _plus((own, own), _defines(projection, inner.shape.body, inner, count))
         case _:
             return 0, 0
 

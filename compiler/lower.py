@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from rulec.compiler import machine, terms
@@ -11,6 +12,7 @@ from rulec.compiler.kinds import unsupported
 from rulec.compiler.opaque import calls
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
 from rulec.compiler.quantities import quantity_at
+from rulec.compiler.rooting import Loosening, rooted_graphs
 from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
@@ -94,6 +96,10 @@ class Lowerer:
         self._layout = layout
         self._quantities = quantities
         self._given = Given(layout)
+        self.loosening: dict[int, Loosening] = {}
+        """What counts the loose names of graphs, by their registers."""
+        self.forms: dict[Term, Term] = {}
+        """How conditions are told by counting."""
         self.folds: list[machine.Folding] = []
         self._known: dict[tuple[Fold, int, int, Term, bool], int] = {}
 
@@ -371,12 +377,58 @@ class Lowerer:
         graph, *names = term.arguments
         name = graph.value if isinstance(graph, checked.Text) else ""
         spec = self._layout.ruleset.graphs[name]
-        return terms.Linked(
+        found = terms.Linked(
             term.function,  # type: ignore[arg-type]
             self._layout.graphs[name],
             tuple(self._term(part, this, scope) for part in names),
             tuple(self._layout.lists[n].phase for n in lists_of(this, spec.shape)),
         )
+        if term.function == "rooted":
+            self._count_loose(found, name, names[0], this, scope)
+        return found
+
+    def _count_loose(
+        self, linked: terms.Linked, graph: str, root: checked.Term, this: Instance, scope: Scope
+    ) -> None:
+        """Note how `rooted` is told by counting, where one list holds all of the graph."""
+        spec = self._layout.ruleset.graphs[graph]
+        held = self._held(root, this, scope)
+        places = [p for p in this.places if isinstance(p, Listed) and _has(p, spec.shape)]
+        instances = [i for i in self._layout.instances if i.shape.name == spec.shape]
+        if not isinstance(held, Scalar) or held.loose is None or len(instances) != 1:
+            return
+        if len(places) != 1 or places[0].item is not instances[0]:
+            return
+        node = instances[0].members[spec.node]
+        if not isinstance(node, Scalar) or self._layout.may_lack(
+            node.register, self._layout.lists[places[0].list].count
+        ):
+            return
+        cited = self._count_cited(instances[0].members[spec.edges])
+        if cited is None or rooted_graphs(self._layout.ruleset).get(self._over(held)) != graph:
+            return
+        one = terms.Const(Fraction(1))
+        many = Many((places[0].list,), places[0].item)
+        loose = self._folded("sum", many, terms.Binary("-", one, cited[0]))
+        self.loosening[self._layout.graphs[graph]] = Loosening(loose.fold, cited[1])
+        own = terms.Relate("==", terms.Read(held.loose.register), one)
+        self.forms[linked] = terms.Every((terms.Relate("<=", loose, one), own))
+
+    def _over(self, held: Scalar) -> str:
+        """The table to which a reference refers."""
+        return self._layout.table_of(self._layout.fields[held.field]).table.name
+
+    def _count_cited(self, place: Place) -> tuple[Term, dict[int, int]] | None:
+        """How many loose names the references of a place cite, and what counts them."""
+        match place:
+            case Scalar(number, _, _, Scalar(_, loose)):
+                read = terms.Else(terms.Read(loose), terms.Const(Fraction(0)))
+                return read, {number: -1}
+            case Listed(list_, Scalar(number, _, _, Scalar(_, loose)) as item):
+                fold = self._folded("sum", Many((list_,), item), terms.Read(loose))
+                return fold, {number: fold.fold}
+            case _:
+                return None
 
     def gathered(self, place: Place) -> int:
         """The register of a name, or of all names of a list."""

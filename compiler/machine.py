@@ -98,7 +98,9 @@ class Field:
     that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
     has the columns of its row in the fields `columns`, which no text shows. The unit of a
     quantity has its number's field as `counts`. With `operands` the numbers of an expression go
-    into `digits`. A `quoted` field is written with the escapes of a JSON string.
+    into `digits`. A `quoted` field is written with the escapes of a JSON string. Of a reference
+    `loose` may name a field that no text shows, the register of a graph, and that of the names
+    cited beside it (-1: none): whether nothing in the graph refers to its name yet.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Field:
     counts: int = -1
     operands: bool = False
     quoted: bool = False
+    loose: tuple[int, ...] = ()
 
     def spelled(self, text: str) -> str:
         """A text or a word as the field is written with it."""

@@ -7,6 +7,7 @@ Registers are numbered in the order in which their fields are written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import assert_never
@@ -21,6 +22,7 @@ from rulec.compiler.kinds import (
     unsupported,
     words_of,
 )
+from rulec.compiler.rooting import rooted_graphs
 from rulec.compiler.spelling import formula_text
 from rulec.compiler.terms import Exact, Gap, Term
 from rulec.dsl import checked
@@ -48,11 +50,15 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A field with a value of its own; of a reference, the fields of its row's columns too."""
+    """A field with a value of its own; of a reference, the fields of its row's columns too.
+
+    `loose` is where it tells whether nothing refers to its name yet.
+    """
 
     field: int
     register: int
     columns: tuple[tuple[str, Scalar], ...] = ()
+    loose: Scalar | None = None
 
 
 @dataclass(slots=True)
@@ -120,6 +126,8 @@ class Layout:
     """What is computed of a request alone, by the terms that say how."""
     tables: dict[str, Keyed] = field(default_factory=dict)
     graphs: dict[str, int] = field(default_factory=dict)
+    loose: dict[int, int] = field(default_factory=dict)
+    """The fields that tell whether the names of references are loose, by those references."""
     links: dict[int, list[Link]] = field(default_factory=dict)
     """What enters graphs when an instance closes, by the instance's first register."""
     instances: list[Instance] = field(default_factory=list)
@@ -333,7 +341,26 @@ class Layout:
             columns=tuple(scalar.field for _, scalar in columns),
             longest=keyed.table.longest,
         )
-        return Scalar(number, made.register, tuple(columns))
+        backward = isinstance(type_, checked.RefType) and not type_.forward
+        rooted = backward and name in rooted_graphs(self.ruleset)
+        loose = self._loose(made) if rooted else None
+        if loose is not None:
+            self.loose[number] = loose.field
+        return Scalar(number, made.register, tuple(columns), loose)
+
+    def _loose(self, spec: machine.Field) -> Scalar:
+        """A field that no text shows: 1 where nothing refers to a reference's name yet."""
+        hidden = machine.Field(
+            name=f"{spec.name}.loose",
+            shape=spec.shape,
+            kind="number",
+            register=self.register(Gap.UNKNOWN),
+            digits=self.register(Gap.UNKNOWN),
+            domain=regions.grid(Fraction(1), Fraction(0), Fraction(1)),
+        )
+        self.fields.append(hidden)
+        self.types.append(checked.ProseType())
+        return Scalar(len(self.fields) - 1, hidden.register)
 
 
 def bounds_of(body: checked.Element, slot: checked.Slot) -> tuple[int, int | None]:

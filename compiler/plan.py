@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rulec.compiler.lower import NotEnforced, deep_folds
 from rulec.compiler.ops import Link
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
 from rulec.compiler.quantities import apart, units_in
+from rulec.compiler.rooting import counted, rooted_graphs
 from rulec.compiler.sources import SourceLowerer
 from rulec.compiler.support import slots, unenforced
 from rulec.compiler.tables import tables_of
@@ -20,6 +21,7 @@ from rulec.dsl import checked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from rulec.compiler.rooting import Loosening
     from rulec.compiler.terms import Term
     from rulec.dsl.diagnostics import Diagnostic
 
@@ -38,6 +40,10 @@ class Plan:
     lists: tuple[machine.List, ...] = ()
     problems: tuple[Diagnostic, ...] = ()
     externals: tuple[machine.External, ...] = ()
+    kept: Mapping[int, Term] = field(default_factory=dict)
+    """The rules that masks keep in another form than the one in which they are tested."""
+    loosening: Mapping[int, Loosening] = field(default_factory=dict)
+    """What counts the loose names of graphs, by their registers."""
 
     def rules_of(self, instance: Instance) -> tuple[int, ...]:
         """The rules that stand in an instance's shape."""
@@ -159,7 +165,31 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
     plan.externals, misfits = externals_of(ruleset, _said(plan))
     plan.problems = tuple(dict.fromkeys((*problems, *misfits)))
     _connect(plan, units_in(layout.instances, quantities))
+    plan.loosening = lowerer.loosening
+    plan.kept = {
+        number: form
+        for number, rule in enumerate(plan.rules)
+        if (form := counted(rule.term, lowerer.forms)) != rule.term
+    }
+    plan.fields = tuple(_loosened(plan, number) for number in range(len(plan.fields)))
     return plan
+
+
+def _loosened(plan: Plan, number: int) -> machine.Field:
+    """A field, with where it tells whether its name is loose."""
+    spec, layout = plan.fields[number], plan.layout
+    hidden = plan.layout.loose.get(number)
+    if hidden is None:
+        return spec
+    graph = rooted_graphs(plan.ruleset)[layout.table_of(spec).table.name]
+    links = (link for made in layout.links.values() for link in made)
+    targets = {link.targets for link in links if link.graph == layout.graphs[graph]}
+    gathered = [
+        fold.register
+        for fold in plan.folds
+        if fold.register in targets and fold.body == terms.Read(spec.register)
+    ]
+    return replace(spec, loose=(hidden, layout.graphs[graph], *(gathered or [-1])))
 
 
 def _inputs(ruleset: checked.Ruleset) -> Iterator[checked.Param]:
@@ -267,8 +297,12 @@ def _names(element: checked.Element) -> set[str]:
 
 def _scalars(place: Place | None) -> frozenset[int]:
     match place:
-        case Scalar(number, _, columns):
-            return frozenset({number, *(scalar.field for _, scalar in columns)})
+        case Scalar(number, _, columns, loose):
+            hidden = (
+                *(scalar.field for _, scalar in columns),
+                *([loose.field] if loose else []),
+            )
+            return frozenset({number, *hidden})
         case Instance():
             return frozenset().union(*map(_scalars, place.places))
         case _:

@@ -28,6 +28,7 @@ from rulec.compiler.conditions import (
     rules_of,
     within,
 )
+from rulec.compiler.facts import facts
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.loops import repeated
 from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar, place_of
@@ -128,7 +129,7 @@ class Projection:
             if rule not in self.rules:
                 continue
             done = self.plan.rules[rule].done
-            parts = self._apart(rule, self.plan.rules[rule].term)
+            parts = self._apart(rule, self.plan.kept.get(rule, self.plan.rules[rule].term))
             found += [self._kept(rule, part, done) for part in parts]
         return conjoined(*found)
 
@@ -280,7 +281,7 @@ class Projection:
         for place, way in enumerate(ways):
             own = tuple(block for block in way if block not in before)
             self.ways[id(into), id(element), place] = own
-        known = () if control is None else control.known
+        known = facts(self.plan) + (() if control is None else control.known)
         if control is not None:
             ways = [within(way, cell) for way, cell in zip(ways, control.ways, strict=True)]
         where = (id(into), id(element), -1)
@@ -373,7 +374,7 @@ class Projection:
 
     def _referred(self, spec: Field, where: Where, after: Formula) -> Formula:
         """What must hold before a reference: one of the rows that there are suits the rest."""
-        columns = [self.plan.fields[number] for number in spec.columns]
+        columns = [self.plan.fields[n] for n in (*spec.columns, *spec.loose[:1])]
         for column in columns:
             after = self._put(after, PRESENT + column.register, 1)
         own = tuple(
@@ -394,7 +395,29 @@ class Projection:
             rule, fold = self.distinct[spec.register]
             left, rules = left - self._items(rule, fold), (rule,)
         there = (Atom("ge", left - number(1), 0, rules),)
-        return within(conjoined(rest, suited(self.names, table, columns, own)), there)
+        about = self.names.space.deep(own) & {column.register for column in columns}
+        if spec.loose and self.plan.fields[spec.loose[0]].register in about:
+            before = self._loose(spec, own, about)
+        else:
+            before = suited(self.names, table, columns[: len(spec.columns)], own)
+        return within(conjoined(rest, before), there)
+
+    def _loose(self, spec: Field, own: Formula, about: set[int]) -> Formula:
+        """What must hold before a reference, given what follows from its name being loose."""
+        hidden, graph, _ = spec.loose
+        register, loosening = self.plan.fields[hidden].register, self.plan.loosening.get(graph)
+        if about != {register} or loosening is None:
+            raise Unfit("which names suit what follows isn't counted", rules_of(own))
+        loose = variable(self.plan.folds[loosening.fold].register)
+        cited = loosening.cited.get(self.plan.fields.index(spec), -1)
+        if cited >= 0:
+            loose = loose - variable(self.plan.folds[cited].register)
+        others = variable(self.plan.layout.table_of(spec).table.count) - loose
+        ways = [
+            within(self._put(own, register, value), (Atom("ge", there - number(1)),))
+            for value, there in ((0, others), (1, loose))
+        ]
+        return self.joined(ways)
 
     def _items(self, rule: int, fold: int) -> Poly:
         """How many items a list of different references has before the one under way."""

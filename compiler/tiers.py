@@ -221,7 +221,7 @@ def _joined(plan: Plan, projections: Sequence[Projection]) -> list[list[int]]:
 def _connected(plan: Plan) -> list[list[int]]:
     """The rules that steer, in groups that share fields or lists; each in file order."""
     steering = [number for number, rule in enumerate(plan.rules) if rule.tier != "audit"]
-    touched = [_touched(plan, plan.rules[number].term) for number in steering]
+    touched = [_touched(plan, plan.kept.get(n, plan.rules[n].term)) for n in steering]
     return [
         _in_order(plan, (steering[place] for place in group)) for group in _together(touched)
     ]

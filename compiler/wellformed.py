@@ -38,6 +38,7 @@ def examine(machine: Machine) -> None:
     for field in machine.fields:
         wanted = machine.tables[field.table].columns if field.kind == "ref" else ()
         _within(1, (len(field.columns) - len(wanted),), "column")
+        _within(4, (len(field.loose) if field.loose[:3] == field.loose else -1,), "graph")
     _examine_calls(machine)
     for guard in machine.guards:
         _examine_guard(machine, guard)
@@ -134,7 +135,8 @@ def _registers(machine: Machine) -> Iterator[int]:
             case m.Link(graph, name, targets):
                 yield from (graph, name, targets)
     for field in machine.fields:
-        yield from (field.register, field.digits)
+        yield from (field.register, field.digits, *field.loose[1:2])
+        yield from (cited for cited in field.loose[2:] if cited != -1)
     for list_ in machine.lists:
         yield from (list_.count, list_.phase, *list_.registers)
     yield from (fold.register for fold in machine.folds)
@@ -178,6 +180,7 @@ def _numbers(machine: Machine, what: str) -> Iterator[int]:
         yield from (n for rule in machine.rules for n in rule.fields)
         yield from (field.counts for field in machine.fields if field.counts != -1)
         yield from (n for field in machine.fields for n in field.columns)
+        yield from (n for field in machine.fields for n in field.loose[:1])
 
 
 def _folds(machine: Machine) -> Iterator[int]:

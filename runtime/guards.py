@@ -5,9 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rulec.compiler import regions
 from rulec.compiler.conditions import PRESENT, QUOTIENT
 from rulec.compiler.kinds import DIGITS
+from rulec.compiler.links import Links
 from rulec.compiler.names import scale_of
 from rulec.compiler.rows import NOTHING, Keys, Rows
 from rulec.runtime.numerals import Allowed, Run, Runs
@@ -112,12 +115,38 @@ class Guards:
             return rows.keys
         guard = self.machine.guards[number]
         keys = rows.keys
-        if guard.formula:
+        if guard.formula and field.loose:
+            keys = self._loosely(guard, field, regs, keys)
+        elif guard.formula:
             fields = self.machine.fields
             columns = [(fields[n].register, place) for place, n in enumerate(field.columns)]
             values = Columns(self._readers, regs, guard, rows, columns)
             keys = keys.chosen(values.holding(guard.formula))
         return keys.without(self.texts(number, field, regs))
+
+    def loose(self, field: Field, regs: Sequence[Any]) -> frozenset[str]:
+        """The names to which nothing refers yet, nor what stands beside a reference."""
+        _, graph, cited = field.loose
+        links: Any = regs[graph]
+        beside: Any = regs[cited] if cited >= 0 else ()
+        loose: frozenset[str] = links.loose if isinstance(links, Links) else frozenset()
+        return loose.difference(beside) if isinstance(beside, tuple) else loose
+
+    def _loosely(self, guard: Guard, field: Field, regs: Sequence[Any], keys: Keys) -> Keys:
+        """Those keys that a guard lets be, by whether they are loose."""
+        register = self.machine.fields[field.loose[0]].register
+        fits = [
+            Valued(self._readers, regs, guard, {register: value}).holds(guard.formula)
+            for value in (0, 1)
+        ]
+        if all(fits):
+            return keys
+        loose = [name.encode() for name in self.loose(field, regs)]
+        if not fits[1]:
+            return keys.without(loose) if fits[0] else keys.without(keys)
+        open_ = np.zeros(len(keys.order), bool)
+        open_[[keys.span(name)[0] for name in loose if name in keys]] = True
+        return keys.chosen(open_)
 
     def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a guard lets a field be."""

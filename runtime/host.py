@@ -49,7 +49,7 @@ class Host:
         self.pack = pack
         self.engine = Quick(pack.machine)
         self._differing = Differing(pack, self.engine.rules.guards)
-        self._surely = Surely(pack.machine, self.engine.rules.guards)
+        self._surely = Surely(pack.machine, self.engine.rules)
         self._naming = Naming(pack, self.engine.walk, self._surely)
         self.budget = Budget.of(pack)
         self.ready: dict[int | tuple[int, ...], Words] = {}

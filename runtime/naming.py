@@ -127,20 +127,32 @@ class Naming:
             known = self._open[posture] = self._parted(ahead, open_)
         spelled, others = known
         spread = self._spread(posture, spelled, ahead)
+        if ahead.keys.open is not None and len(spread.within):
+            spread = self._opened(spread, spelled, ahead, ahead.keys.open)
         doubtful = np.union1d(spread.ends, others) if len(spread.ends) else others
-        return Around(self._within(spread, spelled, ahead), doubtful)
+        return Around(spread.within, doubtful)
 
-    def _within(self, spread: _Spread, spelled: Spelled, ahead: _Ahead) -> Ids:
-        """The tokens within keys that are not barred."""
-        open_ = ahead.keys.open
-        if open_ is None or not len(spread.within):
-            return spread.within
+    def _opened(
+        self, spread: _Spread, spelled: Spelled, ahead: _Ahead, open_: NDArray[np.bool_]
+    ) -> _Spread:
+        """The tokens along those keys that are not barred."""
+        first, last = ahead.keys.span(ahead.done)
+        here, order = open_[first:last], ahead.keys.order
+        there = np.flatnonzero(here)
+        if len(there) <= SINGLY:
+            return self._along(spelled, ahead, [order[first + n] for n in there.tolist()])
+        barred = np.flatnonzero(~here)
+        if len(barred) <= SINGLY:
+            along = self._along(spelled, ahead, [order[first + n] for n in barred.tolist()])
+            spans = zip(along.within, along.low, along.high, strict=True)
+            gone = [token for token, low, high in spans if not open_[low:high].any()]
+            return spread._replace(within=np.setdiff1d(spread.within, gone))
         if not len(spread.low):
             spread = self._along(spelled, ahead, ahead.all)
-        first, last = ahead.keys.span(ahead.done)
         sums = np.zeros(last - first + 1, np.int64)
-        np.cumsum(open_[first:last], out=sums[1:])
-        return spread.within[sums[spread.high - first] > sums[spread.low - first]]
+        np.cumsum(here, out=sums[1:])
+        within = spread.within[sums[spread.high - first] > sums[spread.low - first]]
+        return spread._replace(within=within)
 
     def _parted(self, ahead: _Ahead, open_: Ids) -> _Open:
         spelled, place = Spelled(self._pack, open_), len(ahead.fixed)

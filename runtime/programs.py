@@ -346,11 +346,20 @@ class Programs:
             column = self.machine.fields[number]
             frame.regs[column.register] = Gap.ABSENT if row is None else row[place]
             frame.regs[column.digits] = column.most
+        if field.loose:
+            self._loosen(frame, field, name, defined=row is not None)
         self._closed(frame, op.field)
         if not self.guarded and not frame.observer and (name in rows) is lex.new:
             mark = Mark(-2, op.field, "violate", lex.start, frame.at, (), lex)
             frame.marks = (mark, frame.marks)
         return True
+
+    def _loosen(self, frame: Frame, field: Field, name: str, *, defined: bool) -> None:
+        """Whether nothing refers to a reference's name yet, nor what stands beside it."""
+        hidden = self.machine.fields[field.loose[0]]
+        loose = name in self.rules.guards.loose(field, frame.regs)
+        frame.regs[hidden.register] = Fraction(loose) if defined else Gap.ABSENT
+        frame.regs[hidden.digits] = 0
 
     def _define(self, frame: Frame, op: m.Define) -> bool:
         """A name enters its table; one that was left out doesn't."""

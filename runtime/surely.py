@@ -2,27 +2,27 @@
 
 Most of what a token runs through can't die: names enter tables, lists take their items in. What
 can is how many items a repeat has, and what guards leave open. Where one way through a token
-asks for nothing else, it is enough to ask that.
+asks for nothing else, that alone is tried.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rulec.compiler import ops as m
-from rulec.compiler.rows import Rows
+from rulec.compiler.lower import deep_folds
+from rulec.compiler.opaque import opaque
 from rulec.compiler.skeleton import Skeleton
 from rulec.compiler.terms import Gap
 from rulec.runtime.programs import Closed, Name
-from rulec.runtime.seen import Seen
+from rulec.runtime.seen import Seen, bump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from rulec.compiler.machine import Machine
     from rulec.compiler.rows import Keys
-    from rulec.runtime.guards import Guards
+    from rulec.runtime.allowed import Rules
     from rulec.runtime.reference import Thread
 
 ALONE = -2
@@ -32,64 +32,49 @@ MOST_WAYS = 16
 """Ways through a token that are looked at."""
 
 
-class Bound(NamedTuple):
-    """A count, `more` of which come on the way, is at least `least` and at most `most`."""
-
-    register: int
-    more: int
-    least: int
-    most: int | None
-
-
-class Asked(NamedTuple):
-    """A guard that must hold of registers that a way has changed: by so many, or to a value."""
-
-    guard: int
-    reads: frozenset[int]
-    more: tuple[tuple[int, int], ...]
-    fixed: tuple[tuple[int, Any], ...]
-
-
 class Way(NamedTuple):
-    """What one way through a token asks for; `names` must be there to be defined on it.
+    """One way through a token: the ops that count, and the reference that begins last (-1)."""
 
-    It ends where a reference begins in the field `begun` (-1: none), to names as they were.
-    """
-
-    bounds: tuple[Bound, ...]
-    guards: tuple[Asked, ...]
-    names: tuple[int, ...]
+    ops: tuple[m.Op, ...]
     begun: int = -1
 
 
-@dataclass(frozen=True)
-class _Along:
-    """How far a way has come, and what it has done to registers."""
+class _Along(NamedTuple):
+    """How far a way has come; with `begun` no byte may follow."""
 
     node: int
-    bounds: tuple[Bound, ...] = ()
-    guards: tuple[Asked, ...] = ()
-    names: tuple[int, ...] = ()
-    more: Mapping[int, int] = field(default_factory=dict)
-    fixed: Mapping[int, Any] = field(default_factory=dict)
-    lost: frozenset[int] = frozenset()
+    ops: tuple[m.Op, ...] = ()
     begun: int | None = None
 
 
 class Surely:
     """Tells tokens that live without walking them."""
 
-    def __init__(self, machine: Machine, guards: Guards) -> None:
+    def __init__(self, machine: Machine, rules: Rules) -> None:
         self._machine = machine
-        self._guards = guards
+        self._rules = rules
         self._skeleton = Skeleton(machine)
         self._ways: dict[tuple[int, int], tuple[Way, ...]] = {}
         self._rooms: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
         self._before: dict[tuple[int, int], tuple[Way, ...]] = {}
+        self._last: tuple[Thread, Way, Any] | None = None
+        """What was tried last: the way before a reference is that of tokens before it, too."""
         self._tested = {
             number
             for number, spec in enumerate(machine.fields)
             if any(machine.rules[rule].tier == "commit" for rule in spec.rules)
+        }
+        self._tries: dict[type, Callable[[Any, Any], bool]] = {
+            m.Reset: self._reset,
+            m.Absent: _absent,
+            m.Count: _count,
+            m.Enough: _enough,
+            m.ItemOpen: self._item_open,
+            m.ItemClose: self._item_close,
+            m.ListClose: self._list_close,
+            m.Define: self._define,
+            m.Guarded: self._guarded,
+            m.Begin: self._begin,
         }
 
     def lives(self, thread: Thread, token: int, text: bytes) -> bool:
@@ -100,24 +85,83 @@ class Surely:
         ways = self._ways.get(key)
         if ways is None:
             ways = self._ways[key] = tuple(self._through(thread.node, text))
-        return any(self._open(way, thread) for way in ways)
+        return any(self._tried(way, thread) is not None for way in ways)
 
     def keys(self, thread: Thread, number: int, text: bytes) -> Keys | None:
         """The names that a reference may be behind a fixed text; None where it isn't sure."""
-        if thread.subs or not _idle(thread):
+        if thread.subs or number in self._tested or not _idle(thread):
             return None
         key = thread.node, number
         ways = self._before.get(key)
         if ways is None:
             through = self._through(thread.node, text)
             ways = self._before[key] = tuple(way for way in through if way.begun == number)
-        if not any(self._open(way, thread) for way in ways):
-            return None
-        table = self._machine.tables[self._machine.fields[number].table].register
-        if isinstance(thread.regs, Seen):
-            thread.regs.log.add(table)
-        held = thread.regs[table]
-        return held.keys if isinstance(held, Rows) else None
+        for way in ways:
+            held = self._tried(way, thread)
+            if held is not None:
+                last = way.ops[-1]
+                guard = last.guard if isinstance(last, m.Begin) else -1
+                return self._rules.names(self._machine.fields[number], held, guard)
+        return None
+
+    def _tried(self, way: Way, thread: Thread) -> Any:
+        """The registers behind a way; None where it can't be gone."""
+        if self._last is not None and self._last[0] is thread and self._last[1] == way:
+            return self._last[2]
+        regs = thread.regs
+        held: Any = regs.opened() if isinstance(regs, Seen) else list(regs)
+        tries = self._tries
+        found = held if all(tries[op.__class__](held, op) for op in way.ops) else None
+        self._last = thread, way, found
+        return found
+
+    # --- what is tried ---
+
+    def _reset(self, held: Any, op: m.Reset) -> bool:
+        for register in op.registers:
+            held[register] = self._machine.initial[register]
+        return True
+
+    def _item_open(self, held: Any, op: m.ItemOpen) -> bool:
+        spec = self._machine.lists[op.list]
+        for register in spec.registers:
+            held[register] = self._machine.initial[register]
+        bump(held, spec.count)
+        held[spec.phase] = 1
+        return True
+
+    def _item_close(self, held: Any, op: m.ItemClose) -> bool:
+        held[self._machine.lists[op.list].phase] = 2
+        self._rules.gather(held, op.list)
+        return True
+
+    def _list_close(self, held: Any, op: m.ListClose) -> bool:
+        held[self._machine.lists[op.list].phase] = 3
+        return True
+
+    def _define(self, held: Any, op: m.Define) -> bool:
+        """There are no two names, so that each counts."""
+        spec = self._machine.fields[op.field]
+        if isinstance(held[spec.register], Gap):
+            return False
+        bump(held, self._machine.tables[spec.table].count)
+        return True
+
+    def _guarded(self, held: Any, op: m.Guarded) -> bool:
+        return self._rules.guards.holds(op.guard, held)
+
+    def _begin(self, held: Any, op: m.Begin) -> bool:
+        spec = self._machine.fields[op.field]
+        if self._narrow(op):
+            return len(self._rules.names(spec, held, op.guard)) > 0
+        return bool(held[self._machine.tables[spec.table].count] >= 1)
+
+    def _narrow(self, op: m.Begin) -> bool:
+        """Whether more is asked of a reference than that there is a name."""
+        guard = self._machine.guards[op.guard] if op.guard >= 0 else None
+        return guard is not None and bool(guard.formula or guard.distinct >= 0)
+
+    # --- new names ---
 
     def _free(self, thread: Thread, lex: Name, token: int, text: bytes) -> bool:
         """Whether a new name may go on with a token: names are left that begin so."""
@@ -128,7 +172,7 @@ class Surely:
         rooms = self._rooms.get(key)
         if rooms is None:
             rooms = self._rooms[key] = self._along(thread.node, text)
-        for length, room in rooms or ():
+        for length, room in rooms:
             begun = lex.text + text[:length]
             low, high = known.span(begun)
             if (room > 0 and high - low >= room) or (room == ALONE and begun in known):
@@ -149,39 +193,9 @@ class Surely:
         if spec.edges:
             return tuple(found)
         ends = [way for way in spec.exits if len(way.ops) == 1]
-        over = any(
-            isinstance(way.ops[0], m.EndName) and self._waits(way.target) for way in ends
-        )
+        ended = [way.target for way in ends if isinstance(way.ops[0], m.EndName)]
+        over = any(self._machine.nodes[target].edges for target in ended)
         return (*found, (len(text), ALONE)) if over else ()
-
-    def _waits(self, node: int) -> bool:
-        return bool(self._machine.nodes[node].edges)
-
-    def _open(self, way: Way, thread: Thread) -> bool:
-        regs = thread.regs
-        log = regs.log if isinstance(regs, Seen) else set()
-        log.update(way.names)
-        if any(isinstance(regs[name], Gap) for name in way.names):
-            return False
-        for register, more, least, most in way.bounds:
-            log.add(register)
-            held = regs[register]
-            if isinstance(held, Gap):
-                return False
-            if held + more < least or (most is not None and held + more > most):
-                return False
-        return all(self._holds(asked, thread, log) for asked in way.guards)
-
-    def _holds(self, asked: Asked, thread: Thread, log: set[int]) -> bool:
-        log.update(asked.reads)
-        changed: list[Any] = list(thread.regs)
-        for register, value in asked.fixed:
-            changed[register] = value
-        for register, more in asked.more:
-            if isinstance(changed[register], Gap):
-                return False
-            changed[register] += more
-        return self._guards.holds(asked.guard, changed)
 
     # --- ways through a token ---
 
@@ -192,8 +206,9 @@ class Surely:
             if not here or len(here) > MOST_WAYS:
                 return
         for along in here:
-            begun = -1 if along.begun is None else along.begun
-            yield Way(along.bounds, along.guards, along.names, begun)
+            ops = self._needed(along.ops)
+            if ops is not None:
+                yield Way(ops, -1 if along.begun is None else along.begun)
 
     def _step(self, along: _Along, byte: int) -> Iterator[_Along]:
         if along.begun is not None:
@@ -203,7 +218,7 @@ class Surely:
                 continue
             after = self._run(along, edge.ops)
             if after is not None:
-                after = replace(after, node=edge.target)
+                after = after._replace(node=edge.target)
                 spec = self._machine.nodes[edge.target]
                 if spec.finals and not spec.edges:
                     yield after
@@ -216,122 +231,85 @@ class Surely:
         for way in spec.exits:
             after = self._run(along, way.ops)
             if after is not None:
-                yield from self._arrive(replace(after, node=way.target))
+                yield from self._arrive(after._replace(node=way.target))
 
     def _run(self, along: _Along, ops: m.Program) -> _Along | None:
         """The way behind a program; None where it may die for other reasons."""
-        found: _Along | None = along
         for op in ops:
-            if found is None or found.begun is not None:
+            if along.begun is not None:
                 return None
-            found = self._done(found, op)
-        return found
-
-    def _done(self, along: _Along, op: m.Op) -> _Along | None:
-        match op:
-            case m.Count(register, most):
-                along = self._counted(along, register)
-                return along if most is None else self._bound(along, register, 0, most)
-            case m.Enough(register, least):
-                return self._bound(along, register, least, None)
-            case m.Guarded(guard):
-                return self._asked(along, guard)
-            case m.Reset(registers):
-                values = {register: self._machine.initial[register] for register in registers}
-                return _fix(along, values)
-            case m.Absent(registers):
-                return _fix(along, dict.fromkeys(registers, Gap.ABSENT))
-            case m.ItemOpen(number):
-                spec = self._machine.lists[number]
-                values = {
-                    register: self._machine.initial[register] for register in spec.registers
-                }
-                return self._counted(_fix(along, {**values, spec.phase: 1}), spec.count)
-            case m.ListClose(number):
-                return _fix(along, {self._machine.lists[number].phase: 3})
-            case m.Begin(number, guard) if self._machine.fields[number].kind == "ref":
-                return self._referred(along, number, guard)
-            case _ if self._skeleton.kills(op) or isinstance(op, m.Cut | m.Owe | m.Broken):
+            if isinstance(op, m.Begin):
+                along = along._replace(begun=op.field if self._refers(op) else -1)
+                if not self._refers(op):
+                    if self._skeleton.kills(op):
+                        return None
+                    continue
+            elif isinstance(op, m.Cut | m.Owe | m.Broken) or not self._tried_or_safe(op):
                 return None
-            case _:
-                return self._passed(along, op)
+            along = along._replace(ops=(*along.ops, op))
+        return along
 
-    def _passed(self, along: _Along, op: m.Op) -> _Along | None:
-        """The way behind an op that can't die."""
-        match op:
-            case m.Begin():
-                return replace(along, begun=-1)
-            case m.Define(number):
-                return self._defined(along, number)
-            case m.Link(graph):
-                return replace(along, lost=along.lost | {graph})
-            case m.ItemClose(number):
-                spec = self._machine.lists[number]
-                folds = {self._machine.folds[fold].register for fold in spec.folds}
-                along = _fix(along, {spec.phase: 2})
-                return replace(along, lost=along.lost | folds)
-            case m.Check(rules):
-                done = {self._machine.rules[rule].done for rule in rules}
-                return replace(along, lost=along.lost | done)
-            case _:
-                return None
+    def _refers(self, op: m.Begin) -> bool:
+        return self._machine.fields[op.field].kind == "ref"
 
-    def _referred(self, along: _Along, number: int, guard: int) -> _Along | None:
-        """A reference may begin where there is a name, unless a guard asks which."""
-        narrow = guard >= 0 and self._guards.machine.guards[guard]
-        if narrow and (narrow.formula or narrow.distinct >= 0):
+    def _tried_or_safe(self, op: m.Op) -> bool:
+        # A rule that masks keep is never broken where the guards before its test have held.
+        return isinstance(op, m.Link | m.Check) or type(op) in self._tries
+
+    def _needed(self, ops: tuple[m.Op, ...]) -> tuple[m.Op, ...] | None:
+        """The ops of a way without those that nothing depends on; None where that is too much.
+
+        Tables and graphs are left as they are, so that nothing that is tried may ask them.
+        """
+        read = self._read(ops)
+        defined = {
+            self._machine.fields[op.field].table for op in ops if isinstance(op, m.Define)
+        }
+        if any(isinstance(op, m.Begin) and self._asks(op, defined) for op in ops):
             return None
-        table = self._machine.tables[self._machine.fields[number].table]
-        known = self._bound(along, table.count, 1, None)
-        untouched = table.register not in along.lost and number not in self._tested
-        return None if known is None else replace(known, begun=number if untouched else -1)
+        kept: list[m.Op] = []
+        for op in ops:
+            if isinstance(op, m.ItemClose):
+                own = [self._machine.folds[n] for n in self._machine.lists[op.list].folds]
+                own = [fold for fold in own if fold.register in read]
+                if any(opaque(fold.body) for fold in own) and defined:
+                    return None
+                if own:
+                    kept.append(op)
+            elif type(op) in self._tries:
+                kept.append(op)
+        return tuple(kept)
 
-    def _defined(self, along: _Along, number: int) -> _Along | None:
-        """One more name: there are no two, so that it counts."""
-        spec = self._machine.fields[number]
-        table = self._machine.tables[spec.table]
-        if spec.register in along.fixed or spec.register in along.lost:
-            return None
-        along = self._counted(along, table.count)
-        names = (*along.names, spec.register)
-        return replace(along, names=names, lost=along.lost | {table.register})
+    def _asks(self, op: m.Begin, defined: set[int]) -> bool:
+        """Whether a reference may be one of the names that have come on the way."""
+        return self._machine.fields[op.field].table in defined
 
-    def _counted(self, along: _Along, register: int) -> _Along:
-        if register in along.fixed:
-            return _fix(along, {register: along.fixed[register] + 1})
-        return replace(along, more={**along.more, register: along.more.get(register, 0) + 1})
-
-    def _bound(
-        self, along: _Along, register: int, least: int, most: int | None
-    ) -> _Along | None:
-        if register in along.fixed:
-            held = along.fixed[register]
-            inside = held >= least and (most is None or held <= most)
-            return along if inside else None
-        if register in along.lost:
-            return None
-        bound = Bound(register, along.more.get(register, 0), least, most)
-        return replace(along, bounds=(*along.bounds, bound))
-
-    def _asked(self, along: _Along, guard: int) -> _Along | None:
-        reads = self._guards.reads(guard)
-        if reads & along.lost:
-            return None
-        own = tuple((r, n) for r, n in along.more.items() if r in reads)
-        fixed = tuple((r, value) for r, value in along.fixed.items() if r in reads)
-        asked = Asked(guard, reads, own, fixed)
-        return replace(along, guards=(*along.guards, asked))
+    def _read(self, ops: tuple[m.Op, ...]) -> frozenset[int]:
+        """The registers that guards read, those of which folds are made too."""
+        guards = [op.guard for op in ops if isinstance(op, m.Guarded | m.Begin)]
+        read = set[int]().union(*(self._rules.guards.reads(n) for n in guards if n >= 0))
+        folds = {fold.register: fold for fold in self._machine.folds}
+        for register in [r for r in read if r in folds]:
+            for number in deep_folds(folds[register].body, self._machine.folds):
+                read.add(self._machine.folds[number].register)
+        fields = [self._machine.fields[op.field] for op in ops if isinstance(op, m.Begin)]
+        read |= {register for spec in fields for register in spec.loose[2:]}
+        return frozenset(read)
 
 
-def _fix(along: _Along, values: Mapping[int, Any]) -> _Along:
-    """Registers are what is known of them; what they were no longer counts."""
-    more = {register: n for register, n in along.more.items() if register not in values}
-    return replace(
-        along,
-        more=more,
-        fixed={**along.fixed, **values},
-        lost=along.lost - values.keys(),
-    )
+def _absent(held: Any, op: m.Absent) -> bool:
+    for register in op.registers:
+        held[register] = Gap.ABSENT
+    return True
+
+
+def _count(held: Any, op: m.Count) -> bool:
+    bump(held, op.register)
+    return op.most is None or bool(held[op.register] <= op.most)
+
+
+def _enough(held: Any, op: m.Enough) -> bool:
+    return bool(held[op.register] >= op.least)
 
 
 def _idle(thread: Thread) -> bool:

@@ -137,6 +137,29 @@ def names(r: Random) -> Named:
     return Named(text, {})
 
 
+def rooted(r: Random) -> Named:
+    """Steps that refer to earlier ones, all of which the last one has to need."""
+    uses = r.choice(
+        [
+            '( "!" | "(" uses: ref(known){1..2 sep ","} ")" )',
+            '( "(" uses: ref(known){1..2 sep ","} ")" )?',
+            '"(" uses: ref(known){0..2 sep ","} ")"',
+            '( "(" uses: ref(known) ")" )?',
+            '( "(" uses: ref(known){2..3} ")" | "!" )',
+        ]
+    )
+    own = r.choice(["", "", "rule apart: distinct(uses)" if "{" in uses else ""])
+    outer = r.choice(["", "", "rule few: count(steps) != 2", 'rule end: goal != "a"'])
+    form = r.choice(["rooted(deps, goal)", "rooted(deps, goal)", "not rooted(deps, goal)"])
+    text = (
+        "names known\ngraph deps = Step.id -> Step.uses\n"
+        f'shape Step {{ "-" id: def(known, /[abc]/) {uses} {own} }}\n'
+        f"shape Proof {{ steps: Step{{{r.randint(1, 2)}..{r.randint(2, 3)}}} "
+        f'">" goal: ref(known) "." rule needed: {form} {outer} }}\ntrace Proof'
+    )
+    return Named(text, {})
+
+
 def nested(r: Random) -> Named:
     """References in lists of lists, with fixed text before each."""
     keys = r.sample(("a", "ab", "abb", "b", "ba"), r.randint(1, 4))
@@ -164,4 +187,4 @@ def nested(r: Random) -> Named:
 
 def named(r: Random) -> Named:
     """Any of these."""
-    return r.choice((tables, names, nested))(r)
+    return r.choice((tables, names, nested, rooted))(r)

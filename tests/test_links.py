@@ -38,11 +38,19 @@ def check(links: Links, edges: dict[str, tuple[str, ...]]) -> None:
     assert links.degree == max(map(len, edges.values()), default=0)
     depths = [longest(edges, name) for name in names] if acyclic else []
     assert links.depth == (max(depths, default=0) if acyclic else None)
+    led = {target for leads in edges.values() for target in leads}
+    assert links.loose == edges.keys() - led
     for one in (*names, "none"):
         assert links.rooted(one) is (set(edges) <= {one, *below.get(one, ())})
         for other in (*names, "none"):
             wanted = one == other or other in below.get(one, ())
             assert links.reaches(one, other) is wanted, (edges, one, other)
+
+
+def check_counting(links: Links, edges: dict[str, tuple[str, ...]]) -> None:
+    """Where all lead to earlier names, one leads to all exactly if it alone is loose."""
+    for one in (*edges, "none") if edges else ():
+        assert links.rooted(one) is (links.loose == {one})
 
 
 @seeded(200, 20_000)
@@ -57,6 +65,8 @@ def test_graphs(seed: int) -> None:
         leads = tuple(r.sample(pool, r.randint(0, min(3, len(pool)))))
         links, edges = links.with_node(name, leads), {**edges, name: leads}
         check(links, edges)
+        if backward:
+            check_counting(links, edges)
     check(Links(edges), edges)
     assert links == Links(edges)
 

@@ -226,3 +226,17 @@ def test_a_list_of_values_in_order() -> None:
     verify = Verifier(made_of(rule))
     assert verify(b"1", {"q": "1, 2 and 2"}).verdict == "pass"
     assert verify(b"1", {"q": "1, 3 and 2"}).verdict == "violate"
+
+
+OPTIONAL = """
+names steps
+graph deps = Step.id -> Step.uses
+shape Step { "-" ( id: def(steps, /[a-c]/) )? ( "(" uses: ref(steps) ")" )? ";" }
+shape S { list: Step{1..3} "." goal: ref(steps) rule all: rooted(deps, goal) }
+trace S
+"""
+
+
+def test_loose_names_are_not_counted_where_a_name_may_be_left_out() -> None:
+    (rule,) = made_of(OPTIONAL).rules
+    assert rule.tier == "commit"

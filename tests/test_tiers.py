@@ -166,6 +166,30 @@ KEPT = {
     }
     trace Steps
     """,
+    "a proof without loose ends": """
+    names steps
+    graph deps = Step.id -> Step.uses
+    shape Step {
+        id: def(steps, /[a-z]/) ( "." | " from " uses: ref(steps){1..3 sep ","} ";" )
+        rule apart: count(uses) != 2
+    }
+    shape Proof {
+        steps: Step{1..9} "so " goal: ref(steps)
+        rule needed: rooted(deps, goal)
+        rule some: count(steps) >= 3
+    }
+    trace Proof
+    """,
+    "a plan in which all is needed by the last": """
+    names tasks
+    graph needs = Task.id -> Task.after
+    shape Task { "- " id: def(tasks, /[a-z]{1,2}/) ( " after " after: ref(tasks) )? "\\n" }
+    shape Plan {
+        "for " list: Task{1..} "end " last: ref(tasks)
+        rule all: rooted(needs, last)
+    }
+    trace Plan
+    """,
     "a remainder of what items add": """
     shape Packs {
         packs: int in 2 .. 5{1..4 sep ","} " by " by: int in 1 .. 6
