@@ -129,8 +129,7 @@ class Registers:
             given = self._given[name]
             if given.kind == "word":
                 return len(given.words)
-            step = given.domain[0].step if given.domain else Fraction(1)
-            return _extent(given.domain, step.denominator if step else 1)
+            return _extent(given.domain, regions.denominator(given.domain))
         if name in self._folded:
             return self._fold(self._folded[name])
         raise HostOnly("a guard reads what only the host keeps")
@@ -330,8 +329,7 @@ class Registers:
             scale = self.machine.folds[self._folded[register]].scale or 1
         elif register in self._given:
             domain = self._given[register].domain
-            step = domain[0].step if domain else Fraction(1)
-            scale = step.denominator if step else 1
+            scale = regions.denominator(domain)
         return int(value * scale)
 
     def _place(self, register: int, value: Any) -> int:
