@@ -91,6 +91,10 @@ Marks: TypeAlias = tuple[Mark, Any] | None
 """A linked list of marks, the latest first."""
 
 
+Runs: TypeAlias = "Callable[[Frame, Any], bool]"
+"""Runs one op; False where the reading dies."""
+
+
 class Frame:
     """One program under way.
 
@@ -121,7 +125,9 @@ class Programs:
         self.machine = machine
         self.guarded = guarded
         self.rules = rules
-        self._ops: dict[type, Callable[[Frame, Any], bool]] = {
+        self._bound: dict[int, tuple[Program, list[tuple[Runs, Any]]]] = {}
+        """Programs by their identity, which they are kept for, and what runs their ops."""
+        self._ops: dict[type, Runs] = {
             m.Reset: self._reset,
             m.Absent: self._absent,
             m.Count: self._count,
@@ -156,7 +162,14 @@ class Programs:
 
     def run(self, frame: Frame, ops: Program) -> bool:
         """Run a program; False where the reading dies."""
-        return all(self._ops[type(op)](frame, op) for op in ops)
+        key = id(ops)
+        held = self._bound.get(key)
+        if held is None:
+            held = self._bound[key] = ops, [(self._ops[type(op)], op) for op in ops]
+        for runs, op in held[1]:  # noqa: SIM110 - a generator would cost as much as the ops
+            if not runs(frame, op):
+                return False
+        return True
 
     def feasible(self, field: Field, op: m.Step, numeral: Numeral) -> bool:
         """Whether an allowed number begins with what has come."""

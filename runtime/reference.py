@@ -193,7 +193,7 @@ class Reference:
         moved, frame = self._run(thread, edge.ops, byte, at, False)
         if moved is None:
             return Reach(breach="" if frame is None else frame.breach)
-        moved = _moved(moved, edge.target)
+        moved = moved_to(moved, edge.target)
         if edge.watched:
             return self._watch(moved, edge, byte, at)
         return self._land(moved, at + 1)
@@ -222,7 +222,7 @@ class Reference:
             passed = frame is not None and frame.cut
             cut = cut or passed
             if after is not None:
-                behind = _moved(after, way.target)
+                behind = moved_to(after, way.target)
                 reach = self._arrive(behind, at, observer and not passed)
                 cut = cut or reach.cut
                 past = past or reach.past or (passed and bool(reach.threads))
@@ -256,7 +256,7 @@ class Reference:
             for edge in self.edges(thread.node)[byte]:
                 after, _ = self._run(thread, edge.ops, byte, at, True)
                 if after is not None:
-                    reach = self._arrive(_moved(after, edge.target), at + 1, True)
+                    reach = self._arrive(moved_to(after, edge.target), at + 1, True)
                     cut = cut or reach.cut
                     past = past or reach.past
                     found.extend(reach.threads)
@@ -276,7 +276,8 @@ class Reference:
         return Reach(tuple(threads), spares=() if self.guarded else (spare,))
 
 
-def _moved(thread: Thread, node: int) -> Thread:
+def moved_to(thread: Thread, node: int) -> Thread:
+    """The same reading at another node."""
     return Thread(node, thread.regs, thread.lex, thread.marks, thread.subs, thread.debt)
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from rulec.runtime.externals import UNASKED
 from rulec.runtime.inputs import BadInput
+from rulec.runtime.verdicts import HELD
 from rulec.runtime.verify import Verifier
 
 if TYPE_CHECKING:
     from rulec.compiler.machine import Machine
     from rulec.compiler.witness import Trace
     from rulec.runtime.verdicts import Claim, Verdict
-
-KEPT = frozenset(("pass", "vacuous"))
-"""The verdicts of a rule, or of a trace, that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +25,12 @@ class Replayed:
     @property
     def accepted(self) -> bool:
         """Whether the trace keeps all rules."""
-        return self.verdict is not None and self.verdict.verdict in KEPT
+        return self.verdict is not None and self.verdict.verdict in HELD
 
     @property
     def rejected(self) -> bool:
         """Whether the trace breaks a rule or can't be read."""
-        return self.verdict is not None and self.verdict.verdict not in KEPT
+        return self.verdict is not None and self.verdict.verdict not in HELD
 
     @property
     def broken(self) -> Claim | None:
@@ -40,7 +38,7 @@ class Replayed:
         if self.verdict is None:
             return None
         steering = (claim for claim in self.verdict.claims if claim.tier != "audit")
-        return next((claim for claim in steering if claim.verdict not in KEPT), None)
+        return next((claim for claim in steering if claim.verdict not in HELD), None)
 
 
 class Replay:

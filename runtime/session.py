@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from rulec.runtime.host import Host
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reasons import Refusal, explain_refusal
 from rulec.runtime.reference import DEAD, Config, Thread
-from rulec.runtime.verdicts import Claim, Place, Verdict, claims, in_order, overall
+from rulec.runtime.verdicts import Claim, Place, Verdict, claims, in_order
+from rulec.runtime.verify import judge_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,8 @@ class Session:
         self._host = Host(pack) if host is None else host
         self._budget = budget
         self._last = frozenset(pack.ends)
-        start = self._host.engine.start(given.registers(pack.machine, inputs))
+        self._given = given.registers(pack.machine, inputs)
+        start = self._host.engine.start(self._given)
         if not start.threads:
             raise BadInput("with these values no trace can keep the rules")
         self._moments = [_Moment(start, 0)]
@@ -256,15 +258,22 @@ class Session:
         return claims(machine, rules, marks, self.text, self._calls)
 
     def verdict(self) -> Verdict:
-        """The verdict on the whole sequence."""
+        """The verdict on the whole sequence: that on its text, unless no way was left."""
+        text = self.text
+        judged = judge_of(self._host).judge(text, self._given, self._calls)
+        placed = replace(
+            judged,
+            ends=tuple(moment.at for moment in self._moments[1:]),
+            vocabulary=self.pack.vocabulary,
+        )
+        if self.since is None:
+            return placed
+        at, token = self.since
+        reason = "no way was left to complete the trace"
         found = self.verdicts()
-        if self.since is not None:
-            at, token = self.since
-            reason = "no way was left to complete the trace"
-            return Verdict("exhausted", found, at, reason, self.pack.digest, token)
-        ended = self._moments[-1].ended
-        worst = next(overall(found), "pass" if ended else "unparsed")
-        return Verdict(worst, found, rules=self.pack.digest)
+        return replace(
+            placed, verdict="exhausted", claims=found, at=at, reason=reason, token=token
+        )
 
     @property
     def violations(self) -> tuple[Claim, ...]:

@@ -44,10 +44,8 @@ class Doubting(Tracing):
         return _Doubting(self.machine, self.rules, guarded=self.guarded)
 
 
-class _Tracing(Programs):
-    def __init__(self, machine: Machine, rules: Rules, *, guarded: bool) -> None:
-        super().__init__(machine, rules, guarded=guarded)
-        self._ops |= {Enter: _enter, Leave: _leave, Passed: _passed}
+class Noting(Programs):
+    """Programs whose readings note the fields that end in them, and where rules begin anew."""
 
     def _closed(self, frame: Frame, field: int) -> bool:
         _note(frame, CLOSED, field, frame.lex.start)
@@ -61,6 +59,12 @@ class _Tracing(Programs):
         _note(frame, RESET, -1, frame.at, self.machine.lists[op.list].registers)
         _note(frame, ITEM, op.list, frame.at)
         return super()._item_open(frame, op)
+
+
+class _Tracing(Noting):
+    def __init__(self, machine: Machine, rules: Rules, *, guarded: bool) -> None:
+        super().__init__(machine, rules, guarded=guarded)
+        self._ops |= {Enter: _enter, Leave: _leave, Passed: _passed}
 
 
 class _Doubting(_Tracing):

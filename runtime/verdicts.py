@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -28,6 +28,12 @@ Outcome: TypeAlias = Literal[
     "pass", "violate", "vacuous", "unparsed", "too complex", "exhausted"
 ]
 
+
+HELD = frozenset(("pass", "vacuous"))
+"""The verdicts of a claim, or of a trace, that keeps its rules."""
+
+OWED, OUTSIDE = -1, -2
+"""The `rule` of a mark for what a text owes, and for a value that is none of its type."""
 
 MOST_TOLD = 8
 """Values that are told one by one."""
@@ -58,12 +64,11 @@ class Claim:
         return {
             "rule": self.rule,
             "shape": self.shape,
+            "tier": self.tier or None,
             "verdict": self.verdict,
-            "start": self.start,
-            "end": self.end,
+            "bytes": [self.start, self.end],
             "expected": self.expected or None,
             "found": self.found or None,
-            "tier": self.tier,
             "because": self.because or None,
             "reason": self.reason or None,
         }
@@ -76,12 +81,22 @@ class Place(NamedTuple):
     token: int
 
 
+class Asked(NamedTuple):
+    """A rule that a trace is judged by, whatever number of places it is tested in."""
+
+    shape: str
+    rule: str
+    tier: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The verdict on a whole trace.
 
     `at` is the byte at which an unparsed one stops, or since which no way was left to go on;
-    of that, `token` counts the tokens.
+    of that, `token` counts the tokens. Of the `trace`, rules that were tested have `guarded` so
+    many bytes. `ends` has the byte behind each of its tokens, where they are known; they are of
+    the `vocabulary` with that digest. `asked` are all the rules that there are.
     """
 
     verdict: Outcome
@@ -90,17 +105,44 @@ class Verdict:
     reason: str = ""
     rules: str = ""
     token: int | None = None
+    trace: bytes = field(default=b"", repr=False)
+    guarded: int = 0
+    ends: tuple[int, ...] | None = field(default=None, repr=False)
+    vocabulary: str = ""
+    asked: tuple[Asked, ...] = field(default=(), repr=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the trace keeps its rules; what is not known does not."""
+        return self.verdict in HELD
+
+    @property
+    def claim_count(self) -> int:
+        """How many claims were tested; a vacuous one was not."""
+        return sum(claim.verdict != "vacuous" for claim in self.claims)
+
+    @property
+    def coverage(self) -> float:
+        """The share of the text that a rule has guarded; 0 of an empty one."""
+        return self.guarded / len(self.trace) if self.trace else 0.0
+
+    @property
+    def first_invalid(self) -> Claim | None:
+        """The first claim that the trace is rejected for, in the order of its text."""
+        wrong = [one for one in self.claims if one.tier != "audit" and one.verdict not in HELD]
+        return min(wrong, key=lambda claim: (claim.start, claim.end), default=None)
 
     def to_record(self) -> dict[str, object]:
-        """The verdict as JSON has it."""
-        return {
-            "verdict": self.verdict,
-            "claims": [claim.to_record() for claim in self.claims],
-            "at": self.at,
-            "token": self.token,
-            "reason": self.reason or None,
-            "rules": self.rules,
-        }
+        """The verdict as JSON has it; `docs/verdicts.md` says what stands in it."""
+        from rulec.runtime.verdict_records import verdict_record  # noqa: PLC0415 - it reads this module
+
+        return verdict_record(self)
+
+
+def asked(machine: Machine) -> tuple[Asked, ...]:
+    """The rules of a machine, each once, in the order in which they are tested."""
+    found = (Asked(rule.shape, rule.name, rule.tier) for rule in machine.rules)
+    return tuple(dict.fromkeys(found))
 
 
 def in_order(marks: Marks) -> list[Mark]:
@@ -129,7 +171,7 @@ def _claim(rules: Rules, calls: Calls, given: Mark, trace: bytes) -> Claim:
     mark, reason = calls.settled(rules, given)
     found = trace[mark.start : mark.end].decode("utf-8", "replace")
     verdict: Any = mark.verdict
-    if mark.rule == -2:
+    if mark.rule == OUTSIDE:
         return _out_of_range(machine, mark, found)
     if mark.rule < 0:
         expected = "" if verdict != "violate" else "what the text owes"

@@ -212,7 +212,7 @@ def test_verify_gives_a_verdict_a_line(receipt, tmp_path):
     assert wrong["verdict"] == "violate"
     [claim] = [one for one in wrong["claims"] if one["verdict"] == "violate"]
     assert claim["rule"] == "total"
-    assert WRONG[claim["start"] : claim["end"]] == "11.00"
+    assert WRONG[slice(*claim["bytes"])] == "11.00"
     assert "10.8" in claim["expected"]
     assert "11" in claim["found"]
     assert cut["verdict"] == "unparsed"

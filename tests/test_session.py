@@ -160,10 +160,10 @@ def test_exhausted_says_since_when():
     assert allowed(session) == set(VOCABULARY.ends)
     verdict = session.verdict()
     assert (verdict.verdict, verdict.at, verdict.token) == ("exhausted", 5, 5)
-    assert verdict.to_record()["token"] == 5
+    assert verdict.to_record()["stopped"]["token"] == 5
     session.rollback(2)
     assert not session.exhausted
-    assert session.verdict().at is None
+    assert session.verdict().verdict == "unparsed"
 
 
 def test_exhausted_after_every_try():

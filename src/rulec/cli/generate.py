@@ -83,7 +83,7 @@ def generate(
         misuse(str(error))
     for index, output in enumerate(outputs):
         if form is Format.json:
-            emit(output_record(output))
+            emit(output_record(output, sessions[index].verdict()))
         else:
             _show(index, number, output)
     if any(output.stop == "exhausted" for output in outputs):

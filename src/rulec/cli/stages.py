@@ -10,12 +10,12 @@ from rulec import compiler, dsl
 from rulec.compiler import Built, Machine, RuleSummary
 from rulec.dsl.checked import Ruleset
 from rulec.dsl.diagnostics import Diagnostic
-from rulec.runtime.verdicts import Claim
+from rulec.runtime.verdicts import HELD, Claim, Verdict
 
 if TYPE_CHECKING:
     from rulec.runtime.generate import Output
 
-FINE = frozenset(("pass", "vacuous"))
+FINE = HELD
 """The verdicts of a trace that keeps the rules."""
 
 
@@ -66,15 +66,15 @@ def claim_line(claim: Claim) -> str:
     return line
 
 
-def output_record(output: Output) -> dict[str, object]:
-    """An answer of a model, for programs."""
+def output_record(output: Output, verdict: Verdict) -> dict[str, object]:
+    """An answer of a model and the verdict on it, for programs."""
     return {
         "trace": output.text.decode("utf-8", "replace"),
         "stop": output.stop,
         "since": None
         if output.since is None
         else {"byte": output.since[0], "token": output.since[1]},
-        "claims": [claim.to_record() for claim in output.claims],
+        "verdict": verdict.to_record(),
         "tokens": list(output.tokens),
         "tokens_per_second": round(output.tokens_per_second, 3),
         "forwards": output.forwards,
