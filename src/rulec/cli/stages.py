@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rulec import compiler, dsl
 from rulec.compiler import Built, Machine, RuleSummary
@@ -49,6 +50,14 @@ def rule_record(rule: RuleSummary) -> dict[str, object]:
         "acts": list(rule.acts),
         "reason": rule.reason,
     }
+
+
+def claim_of(record: Mapping[str, Any]) -> Claim:
+    """The claim that a record tells of."""
+    start, end = record["bytes"]
+    texts = ("expected", "found", "tier", "because", "reason")
+    held = {name: record[name] or "" for name in texts}
+    return Claim(record["rule"], record["shape"], record["verdict"], start, end, **held)
 
 
 def claim_line(claim: Claim) -> str:

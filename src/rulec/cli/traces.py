@@ -57,7 +57,7 @@ def reading(
     with opened(path) as stream, steps(what, size, results=results) as bar:
 
         def moved() -> Iterator[Line]:
-            for line in _whole(stream) if plain else _lines(stream, field):
+            for line in whole(stream) if plain else lines_of(stream, field):
                 yield line
                 bar.reach(line.read)
 
@@ -91,7 +91,8 @@ def opened(path: Path) -> BinaryIO:
         misuse(f"{path}: {error.strerror}")
 
 
-def _whole(stream: BinaryIO) -> Iterator[Line]:
+def whole(stream: BinaryIO) -> Iterator[Line]:
+    """A whole file as one trace."""
     trace = stream.read(LONGEST + 1)
     if len(trace) > LONGEST:
         yield Line(1, len(trace), error=f"the file is longer than {LONGEST:,} bytes")
@@ -99,16 +100,17 @@ def _whole(stream: BinaryIO) -> Iterator[Line]:
         yield Line(1, len(trace), trace)
 
 
-def _lines(stream: BinaryIO, field: str) -> Iterator[Line]:
-    read = number = 0
-    while raw := stream.readline(LONGEST + 1):
+def lines_of(
+    stream: BinaryIO, field: str, first: int = 1, size: int | None = None
+) -> Iterator[Line]:
+    """The traces in JSON lines; the next is counted as `first`, and `size` bytes are read."""
+    read, number = 0, first - 1
+    while (size is None or read < size) and (raw := stream.readline(LONGEST + 1)):
         number += 1
         read += len(raw)
         if len(raw) > LONGEST:
-            while rest := stream.readline(LONGEST):
-                read += len(rest)
-                if rest.endswith(b"\n"):
-                    break
+            while not raw.endswith(b"\n") and (raw := stream.readline(LONGEST)):
+                read += len(raw)
             yield Line(number, read, error=f"the line is longer than {LONGEST:,} bytes")
             continue
         text = raw.removeprefix(_BOM).strip() if number == 1 else raw.strip()
