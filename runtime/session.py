@@ -261,11 +261,8 @@ class Session:
         """The verdict on the whole sequence: that on its text, unless no way was left."""
         text = self.text
         judged = judge_of(self._host).judge(text, self._given, self._calls)
-        placed = replace(
-            judged,
-            ends=tuple(moment.at for moment in self._moments[1:]),
-            vocabulary=self.pack.vocabulary,
-        )
+        ends = tuple(moment.at for moment in self._moments[1:])
+        placed = judged.placed(ends, self.pack.vocabulary)
         if self.since is None:
             return placed
         at, token = self.since

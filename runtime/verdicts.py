@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -131,6 +131,10 @@ class Verdict:
         """The first claim that the trace is rejected for, in the order of its text."""
         wrong = [one for one in self.claims if one.tier != "audit" and one.verdict not in HELD]
         return min(wrong, key=lambda claim: (claim.start, claim.end), default=None)
+
+    def placed(self, ends: tuple[int, ...], vocabulary: str = "") -> Verdict:
+        """The same with the places of its tokens: `ends` has the byte behind each."""
+        return replace(self, ends=ends, vocabulary=vocabulary)
 
     def to_record(self) -> dict[str, object]:
         """The verdict as JSON has it; `docs/verdicts.md` says what stands in it."""
