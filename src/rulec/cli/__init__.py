@@ -19,6 +19,7 @@ from rulec.cli import (
     sample,
     test,
     verify,
+    vote,
 )
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 _VERBS = (
     *(check, compile, fmt, test, verify, coverage, sample, generate, explain, diff),
     import_schema,
+    vote,
 )
 for _verb in _VERBS:
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))

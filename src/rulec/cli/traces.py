@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, BinaryIO, TypeAlias, TypeVar
 
@@ -36,13 +36,17 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A trace and its own inputs, or why there is none; `read` counts the bytes so far."""
+    """A trace and its own inputs, or why there is none; `read` counts the bytes so far.
+
+    The whole `record` has its numbers as they are spelled.
+    """
 
     number: int
     read: int
     trace: bytes = b""
     inputs: Inputs | None = None
     error: str = ""
+    record: Mapping[str, object] = field(default_factory=dict)
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def whole(stream: BinaryIO) -> Iterator[Line]:
 
 
 def lines_of(
-    stream: BinaryIO, field: str, first: int = 1, size: int | None = None
+    stream: BinaryIO, member: str, first: int = 1, size: int | None = None
 ) -> Iterator[Line]:
     """The traces in JSON lines; the next is counted as `first`, and `size` bytes are read."""
     read, number = 0, first - 1
@@ -117,14 +121,14 @@ def lines_of(
         if not text:
             continue
         try:
-            trace, inputs = _parse(text, field)
+            trace, inputs, record = _parse(text, member)
         except RequestError as error:
             yield Line(number, read, error=str(error))
         else:
-            yield Line(number, read, trace, inputs)
+            yield Line(number, read, trace, inputs, record=record)
 
 
-def _parse(raw: bytes, field: str) -> tuple[bytes, Inputs | None]:
+def _parse(raw: bytes, field: str) -> tuple[bytes, Inputs | None, Mapping[str, object]]:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -141,4 +145,4 @@ def _parse(raw: bytes, field: str) -> tuple[bytes, Inputs | None]:
         raise RequestError("the member `with` is no object")
     # A lone surrogate is no text; its bytes make the trace unparsed.
     given_here = None if inputs is None else exact_inputs(inputs)
-    return trace.encode("utf-8", "surrogatepass"), given_here
+    return trace.encode("utf-8", "surrogatepass"), given_here, record
