@@ -2,6 +2,7 @@
 
 from rulec.runtime.externals import BadExternal, Externals
 from rulec.runtime.inputs import BadInput
+from rulec.runtime.masks import Masked, replay
 from rulec.runtime.reasons import Refusal
 from rulec.runtime.sample import NoSample, Sampler, sample
 from rulec.runtime.session import Refused, Session
@@ -13,6 +14,7 @@ __all__ = [
     "BadInput",
     "Claim",
     "Externals",
+    "Masked",
     "NoSample",
     "Refusal",
     "Refused",
@@ -20,6 +22,7 @@ __all__ = [
     "Session",
     "Verdict",
     "Verifier",
+    "replay",
     "sample",
     "verify",
 ]

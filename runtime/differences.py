@@ -15,8 +15,8 @@ from rulec.compiler.witness import Trace, Witnesses
 from rulec.compiler.writing import proses
 from rulec.runtime.externals import UNASKED
 from rulec.runtime.inputs import BadInput
-from rulec.runtime.replay import Replay
 from rulec.runtime.sample import NoSample, Sampler
+from rulec.runtime.trials import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rulec.compiler.machine import Machine
     from rulec.compiler.plan import Plan
     from rulec.dsl import checked
-    from rulec.runtime.replay import Replayed
+    from rulec.runtime.trials import Replayed
 
 Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "different", "unknown"]
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import torch
 
 from rulec.runtime.context import CausalModel, Context
+from rulec.runtime.kept import measured
 from rulec.runtime.logits import Masking, constrain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+    from rulec.runtime.kept import Step
+    from rulec.runtime.reasons import Refusal
 
 Stop: TypeAlias = Literal["end", "length", "exhausted"]
 OnToken: TypeAlias = "Callable[[int, int, int], None]"
@@ -53,6 +57,9 @@ class Guide(Masking, Protocol):
     def verdicts(self) -> Sequence[Any]:
         """The claims made so far."""
 
+    def why(self, token: int) -> Refusal | None:
+        """Why a token may not come next; asked only where removers are to be told."""
+
 
 class Tokens(Protocol):
     """What decoding asks of a vocabulary."""
@@ -78,7 +85,8 @@ class Output:
     continuation was found that keeps the rules; `since` then has the byte and the token from
     which on there was none. `tokens` holds the token that ended it, `text`
     does not. `forwards` counts the passes of the model while the row was live, `rollbacks` how
-    often a `commit` rule sent it back, `dropped` the tokens that this threw away.
+    often a `commit` rule sent it back, `dropped` the tokens that this threw away. `steps` tell
+    what the mask did at each token, if that was asked for.
     """
 
     text: bytes
@@ -90,6 +98,7 @@ class Output:
     rollbacks: int
     dropped: int
     since: tuple[int, int] | None = None
+    steps: tuple[Step, ...] = ()
 
     @property
     def tokens_per_second(self) -> float:
@@ -105,6 +114,7 @@ class _Row:
     guide: Guide | None
     chance: torch.Generator
     tokens: list[int] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     rollbacks: int = 0
     dropped: int = 0
     stop: Stop | None = None
@@ -121,6 +131,8 @@ def generate(  # noqa: PLR0913
     seed: int = 0,
     max_rollbacks: int = 64,
     on_token: OnToken | None = None,
+    traced: bool = False,
+    removers: int = 0,
 ) -> list[Output]:
     """Write one sequence a prompt, each under its own session.
 
@@ -135,6 +147,9 @@ def generate(  # noqa: PLR0913
         max_rollbacks: how often a row may be sent back before it is given up as `exhausted`.
         on_token: called with row, token and the number of tokens that the row now holds, which
             is smaller than before after a rollback.
+        traced: tell in `Output.steps` how much of the distribution each mask kept.
+        removers: of how many banned tokens a step, the likeliest first, to tell the rule that
+            bans them; needs `traced` and sessions.
 
     Raises:
         ValueError: if the arguments do not fit together.
@@ -152,11 +167,16 @@ def generate(  # noqa: PLR0913
         if scores.shape[1] < vocabulary.size:
             width = scores.shape[1]
             raise ValueError(f"the model scores {width} tokens of {vocabulary.size}")
-        constrain(scores, [row.guide for row in live], vocabulary.size)
-        for line, (row, token) in enumerate(
-            zip(live, _choose(scores, live, temperature), strict=True)
-        ):
-            _take(row, token, vocabulary, max_rollbacks, max_new_tokens)
+        guides = [row.guide for row in live]
+        free = scores.clone() if traced else scores
+        constrain(scores, guides, vocabulary.size)
+        chosen = _choose(scores, live, temperature)
+        if traced:
+            steps = measured(free, scores, chosen, temperature, guides, removers)
+        else:
+            steps = [None] * len(live)
+        for line, (row, token) in enumerate(zip(live, chosen, strict=True)):
+            _take(row, token, steps[line], vocabulary, max_rollbacks, max_new_tokens)
             _follow(context, line, row, len(prompts[row.number]))
             if on_token is not None and token is not None:
                 on_token(row.number, token, len(row.tokens))
@@ -204,7 +224,12 @@ def _choose(scores: Tensor, rows: Sequence[_Row], temperature: float) -> list[in
 
 
 def _take(
-    row: _Row, token: int | None, vocabulary: Tokens, max_rollbacks: int, limit: int
+    row: _Row,
+    token: int | None,
+    step: Step | None,
+    vocabulary: Tokens,
+    max_rollbacks: int,
+    limit: int,
 ) -> None:
     """Accept a token, and leave behind what is broken by it or leads nowhere."""
     guide = row.guide
@@ -214,6 +239,7 @@ def _take(
     ended = False
     if guide is None or not guide.stuck:
         row.tokens.append(token)
+        row.steps.extend([step] if step is not None else [])
         ended = token in vocabulary.ends
     if guide is not None:
         if not guide.stuck:
@@ -236,6 +262,7 @@ def _retreat(row: _Row, guide: Guide) -> bool:
     if count == 0:
         return False
     del row.tokens[-count:]
+    del row.steps[len(row.tokens) :]
     row.rollbacks += 1
     row.dropped += count
     return True
@@ -271,4 +298,5 @@ def _output(row: _Row, stop: Stop, vocabulary: Tokens, seconds: float, forwards:
         rollbacks=row.rollbacks,
         dropped=row.dropped,
         since=since,
+        steps=tuple(row.steps),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -47,9 +47,8 @@ class _Moment(NamedTuple):
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    """Bytes that must not be written again from `start` on."""
+class Bar(NamedTuple):
+    """Bytes that must not be written again from the byte `start` on."""
 
     start: int
     text: bytes
@@ -93,7 +92,7 @@ class Session:
             raise BadInput("with these values no trace can keep the rules")
         self._moments = [_Moment(start, 0)]
         self._tokens: list[int] = []
-        self._bars: list[_Bar] = []
+        self._bars: list[Bar] = []
         self._tries: dict[int, int] = {}
         self.since: Place | None = None
         """Since where no way has been left to go on."""
@@ -318,7 +317,7 @@ class Session:
         boundary = self._moments[index].at
         end = self._broken_at(index) if broken else at
         self._bars = [bar for bar in self._bars if bar.start <= boundary]
-        self._bars.append(_Bar(boundary, self.text[boundary:end]))
+        self._bars.append(Bar(boundary, self.text[boundary:end]))
         dropped = len(self._tokens) - index
         self.rollback(dropped)
         return dropped
@@ -351,6 +350,17 @@ class Session:
         return at
 
     # --- bars and budgets ---
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """What must not be written again; a trace is masked alike with them from its start."""
+        return tuple(self._bars)
+
+    def bar(self, bar: Bar) -> None:
+        """Bar bytes before they are come to. Raises `ValueError` behind their start."""
+        if self._moments[-1].at > bar.start:
+            raise ValueError(f"byte {bar.start} has been passed")
+        self._bars.append(bar)
 
     def _place(self, byte: int) -> Place:
         """The last place between two tokens that is not behind a byte."""

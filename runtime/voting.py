@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Candidate:
-    """An answer as it was first written, how many traces give it, and their weight's logarithm."""
+    """An answer as it was first written, how many traces give it, and their log weight."""
 
     answer: str
     traces: int = 0

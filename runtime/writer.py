@@ -69,7 +69,7 @@ class Writer:
         )
         return list(self._tokenizer(chat, add_special_tokens=False)["input_ids"])
 
-    def write(
+    def write(  # noqa: PLR0913
         self,
         prompts: Sequence[Sequence[int]],
         sessions: Sequence[Guide | None],
@@ -78,6 +78,7 @@ class Writer:
         temperature: float = 0.0,
         seed: int = 0,
         on_token: OnToken | None = None,
+        traced: bool = False,
     ) -> list[Output]:
         """Let the model write; see `rulec.runtime.generate.generate`."""
         return generate(
@@ -89,6 +90,7 @@ class Writer:
             temperature=temperature,
             seed=seed,
             on_token=on_token,
+            traced=traced,
         )
 
     def _width(self) -> int:

@@ -20,7 +20,7 @@ from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
 from rulec.runtime.differences import Comparison, compare
 from rulec.runtime.reference import Reference
-from rulec.runtime.replay import Replay
+from rulec.runtime.trials import Replay
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

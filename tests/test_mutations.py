@@ -13,7 +13,7 @@ from rulesets import FUZZ, many, ruled
 from rulec.compiler.plan import plan_ruleset
 from rulec.dsl import load_text
 from rulec.runtime.differences import Difference, OnlyOne, Ruled, compare
-from rulec.runtime.replay import Replay
+from rulec.runtime.trials import Replay
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").rglob("*.rules"))
 

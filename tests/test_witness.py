@@ -22,7 +22,8 @@ from rulec.dsl import load_text
 from rulec.runtime import inputs as given_inputs
 from rulec.runtime.budget import Budget
 from rulec.runtime.reference import Reference
-from rulec.runtime.replay import KEPT, Replay
+from rulec.runtime.trials import Replay
+from rulec.runtime.verdicts import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +87,7 @@ def confirms(
     if verdict is None or verdict.at is not None:
         return False
     found: dict[tuple[str, str], set[str]] = {}
-    if any(not claim.tier and claim.verdict not in KEPT for claim in verdict.claims):
+    if any(not claim.tier and claim.verdict not in HELD for claim in verdict.claims):
         return False
     for claim in verdict.claims:
         found.setdefault((claim.shape, claim.rule), set()).add(claim.verdict)
@@ -95,7 +96,7 @@ def confirms(
         spec = machine.rules[rule]
         return found.get((spec.shape, spec.name), set())
 
-    kept = all(verdicts(rule) <= KEPT for rule in holds)
+    kept = all(verdicts(rule) <= HELD for rule in holds)
     return kept and all("violate" in verdicts(rule) for rule in fails)
 
 

@@ -78,6 +78,7 @@ def generate(
                 temperature=temperature,
                 seed=seed,
                 on_token=_mover(bar, number),
+                traced=form is Format.json,
             )
     except (ModelError, PackError, VocabularyError, BadInput, ValueError) as error:
         misuse(str(error))

@@ -11,6 +11,7 @@ from rulec import compiler, dsl
 from rulec.compiler import Built, Machine, RuleSummary
 from rulec.dsl.checked import Ruleset
 from rulec.dsl.diagnostics import Diagnostic
+from rulec.runtime.verdict_records import DIGITS
 from rulec.runtime.verdicts import HELD, Claim, Verdict
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ def output_record(output: Output, verdict: Verdict) -> dict[str, object]:
         else {"byte": output.since[0], "token": output.since[1]},
         "verdict": verdict.to_record(),
         "tokens": list(output.tokens),
+        "log_mass": round(sum(step.log_kept for step in output.steps), DIGITS),
+        "log_kept": [round(step.log_kept, DIGITS) for step in output.steps],
+        "forced": sum(step.forced for step in output.steps),
         "tokens_per_second": round(output.tokens_per_second, 3),
         "forwards": output.forwards,
         "rollbacks": output.rollbacks,

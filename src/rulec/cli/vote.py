@@ -48,10 +48,10 @@ def vote(
     external: ExternalOption = None,
     form: FormatOption = Format.text,
 ) -> None:
-    """Let the traces that hold vote on the answer to each question.
+    r"""Let the traces that hold vote on the answer to each question.
 
     For what no rule can check: an answer on which valid reasoning agrees. Without --pattern the
-    answer stands behind the last `####`, in the last \\boxed{}, or is the last number.
+    answer stands behind the last `####`, in the last \boxed{}, or is the last number.
     """
     inputs = read_inputs(request)
     find = _finder(pattern)
@@ -65,9 +65,8 @@ def vote(
             if verdict is None or question is None or mass is None:
                 unread += 1
                 missing = group if question is None else weight
-                stderr().print(
-                    f"{traces}:{line.number}: {error or f'there is no `{missing}` to vote with'}"
-                )
+                why = error or f"there is no `{missing}` to vote with"
+                stderr().print(f"{traces}:{line.number}: {why}")
                 continue
             ballot = ballots.setdefault(question, Ballot())
             said = find(line.trace.decode("utf-8", "replace"))
