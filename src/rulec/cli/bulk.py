@@ -21,8 +21,9 @@ from rulec.cli.summary import Summary
 from rulec.cli.traces import Line
 from rulec.compiler import Machine, codec
 from rulec.runtime.inputs import BadInput
-from rulec.runtime.verdict_records import error_record
-from rulec.runtime.verdicts import asked
+from rulec.runtime.verdict_records import Spans, error_record
+from rulec.runtime.suspects import suspects
+from rulec.runtime.verdicts import Verdict, asked
 from rulec.runtime.verify import Verifier
 
 AHEAD = 2
@@ -39,6 +40,7 @@ class Job:
     field: str
     inputs: Inputs
     external: tuple[str, ...] = ()
+    suspects: bool = False
 
     @classmethod
     def of(
@@ -98,12 +100,19 @@ class Judge:
         if not error:
             given = self._job.inputs | (line.inputs or {})
             try:
-                return self._verify(line.trace, given).to_record()
+                verdict = self._verify(line.trace, given)
+                return verdict.to_record() | self._suspects(verdict)
             except BadInput as refused:
                 if line.inputs is None:
                     raise
                 error = str(refused)
         return error_record(error, self._job.digest, self._asked)
+
+    def _suspects(self, verdict: Verdict) -> dict[str, object]:
+        if not self._job.suspects:
+            return {}
+        spans = Spans(verdict.trace, verdict.ends)
+        return {"suspects": [spans.of(*span) for span in suspects(verdict)]}
 
 
 _judge: list[Judge] = []

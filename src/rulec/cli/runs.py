@@ -96,6 +96,7 @@ def _about(job: Job) -> dict[str, Any]:
         "field": job.field,
         "inputs": _shown(job.inputs),
         "functions": list(job.external),
+        "suspects": job.suspects,
     }
 
 

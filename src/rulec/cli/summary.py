@@ -36,7 +36,8 @@ class Summary:
 
     `rules` counts claims by rule and verdict, `broken` the traces that break a rule.
     `first_invalid` and `coverage` are histograms over the share of a trace's bytes, `claims`
-    over how many were tested. `shown` are the first records of each verdict, by their line.
+    over how many were tested. `suspected` counts traces with text that looks like an equation
+    which no claim has read. `shown` are the first records of each verdict, by their line.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -49,6 +50,7 @@ class Summary:
     guarded: int = 0
     claimed: int = 0
     errors: int = 0
+    suspected: int = 0
     shown: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -71,6 +73,7 @@ class Summary:
             self.broken[name] += rule["claims"]["violate"] > 0
         if len(self.shown[verdict]) < MOST_SHOWN:
             self.shown[verdict].append(dict(record))
+        self.suspected += bool(record.get("suspects"))
         if record["error"] is not None:
             self.errors += 1
             return
@@ -102,12 +105,14 @@ class Summary:
         self.guarded += other.guarded
         self.claimed += other.claimed
         self.errors += other.errors
+        self.suspected += other.suspected
 
     def to_record(self) -> dict[str, object]:
         """The counts as JSON has them."""
         return {
             "traces": self.traces,
             "errors": self.errors,
+            "suspected": self.suspected,
             "verdicts": dict(self.verdicts.most_common()),
             "claims": self.claimed,
             "bytes": self.bytes,

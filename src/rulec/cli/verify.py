@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,10 @@ def verify(
         int | None,
         typer.Option("--workers", "-j", min=1, help="Processes; all cores if left out."),
     ] = None,
+    suspects: Annotated[
+        bool,
+        typer.Option("--suspects", help="Tell what looks like an equation and isn't read."),
+    ] = False,
     engine: Annotated[
         Engine, typer.Option(help="This machine, or a Ray cluster.")
     ] = Engine.local,
@@ -97,7 +102,7 @@ def verify(
     inputs = read_inputs(request)
     machine = sound(file).machine
     asking(partial(Verifier, machine), external)
-    job = Job.of(machine, traces, field, inputs, external)
+    job = replace(Job.of(machine, traces, field, inputs, external), suspects=suspects)
     run = None if out is None else Run.begin(job, out, fresh=fresh)
     if run is not None and run.done:
         stderr().print(f"goes on behind line {run.done:,}")
@@ -172,6 +177,9 @@ def _tell(summary: Summary, form: Format, *, whole: bool) -> None:
             console.print(table)
         share = summary.guarded / summary.bytes if summary.bytes else 0.0
         console.print(f"{counted(summary.claimed, 'claim')}, {share:.1%} of the text guarded")
+        if summary.suspected:
+            shown = counted(summary.suspected, "trace")
+            console.print(f"{shown} with what looks like an equation and no rule read")
     kinds = ", ".join(f"{count} {name}" for name, count in summary.verdicts.most_common())
     console.print(f"{counted(summary.traces, 'trace')}: {kinds or 'nothing to verify'}")
 
@@ -185,4 +193,7 @@ def _shown(record: dict[str, Any]) -> Text:
     for claim in record["claims"]:
         if claim["verdict"] not in FINE:
             text.append(f"\n  {claim_line(claim_of(claim))}")
+    for one in record.get("suspects", ()):
+        start, end = one["bytes"]
+        text.append(f"\n  no rule read what looks like an equation at {start}..{end}")
     return text
