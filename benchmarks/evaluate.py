@@ -270,7 +270,7 @@ def plot(arms: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
     figure = Figure(figsize=(10, 4), layout="constrained")
-    shares, speed = figure.subplots(1, 2, width_ratios=[4, 1])
+    shares, speed = figure.subplots(1, 2, width_ratios=[3, 1.4])
     width = 0.8 / len(arms)
     for place, (arm, held) in enumerate(arms.items()):
         at = [n + place * width for n in range(len(PLOTTED))]

@@ -50,7 +50,7 @@ ARMS: dict[str, Policy] = {"answer": Answer(), "gate": Gate(least_claims=1)}
 
 def main() -> None:
     """Run what the command line asks for."""
-    options = _options()
+    options = parsed()
     ruleset = load(options.rules).ruleset
     machine = None if ruleset is None else build(ruleset).machine
     if machine is None:
@@ -76,7 +76,8 @@ def main() -> None:
         plot(runs, options.plot)
 
 
-def _options() -> argparse.Namespace:
+def parsed() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--questions", type=Path, required=True)

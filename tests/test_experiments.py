@@ -148,3 +148,25 @@ def test_grpo_has_two_curves_and_adds_seeds(bench, trained, monkeypatch, tmp_pat
         assert {"reward", "valid", "claims", "coverage", "right"} <= set(run["steps"][0])
     assert report["runs"][0]["curve"][0] == report["runs"][1]["curve"][0]
     assert report["summary"]["gate"]["seeds"] == 2
+
+
+class Letters:
+    """A reward that anything can learn: the share of small letters."""
+
+    policy = "letters"
+    last = ()
+
+    def __call__(self, prompts, completions, answer):
+        return [sum(map(str.islower, text)) / 12 for text in completions]
+
+
+def test_the_policy_gradient_goes_uphill(bench, trained, monkeypatch):
+    grpo = bench("grpo")
+    options = ["grpo", "--model", trained / "model", "--questions", trained / "test.jsonl"]
+    options += ["--rate", 0.01, "--max-new-tokens", 12, "--group", 16, "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", [*map(str, options)])
+    trainer = grpo.Trainer(grpo.parsed(), Letters(), 0)
+    asked = bench("evaluate").read(trained / "test.jsonl", "question", "answer", 2)
+    means = [trainer.step(asked)["reward"] for _ in range(16)]
+    assert sum(means[-4:]) > 2 * sum(means[:4])
+    assert sum(means[-4:]) / 4 > 0.5
