@@ -17,8 +17,8 @@ from rulec.compiler import Vocabulary, build, fit
 from rulec.dsl import load
 from rulec.runtime import Session, Verifier
 from rulec.runtime.host import Host
-from rulec.runtime.verdict_records import schema
 from rulec.runtime.suspects import suspects
+from rulec.runtime.verdict_records import schema
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "limits.md").read_text("utf-8")

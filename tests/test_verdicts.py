@@ -14,8 +14,8 @@ from rulesets import FUZZ, SEEDS, author, built, letters_of, seeded
 from rulec.compiler import Vocabulary, build, fit
 from rulec.dsl import load_text
 from rulec.runtime import Session, Verifier
-from rulec.runtime.verdict_records import Spans, error_record, schema
 from rulec.runtime.reference import Reference
+from rulec.runtime.verdict_records import Spans, error_record, schema
 from rulec.runtime.verify import Judging
 
 WORDS = (b"12", b"= ", b"<<", b">>", b"=2", b"ab", b"1 ", b".\n")

@@ -21,8 +21,8 @@ from rulec.cli.summary import Summary
 from rulec.cli.traces import Line
 from rulec.compiler import Machine, codec
 from rulec.runtime.inputs import BadInput
-from rulec.runtime.verdict_records import Spans, error_record
 from rulec.runtime.suspects import suspects
+from rulec.runtime.verdict_records import Spans, error_record
 from rulec.runtime.verdicts import Verdict, asked
 from rulec.runtime.verify import Verifier
 
