@@ -39,15 +39,14 @@ class Spans:
     """
 
     def __init__(self, trace: bytes, ends: tuple[int, ...] | None) -> None:
-        self._trace = trace
-        self._ascii = trace.isascii()
+        inner = () if trace.isascii() else enumerate(trace)
+        self._inner = [at for at, byte in inner if byte & 0xC0 == 0x80]
+        """The bytes that continue a character."""
         self._ends = ends
 
     def char(self, byte: int) -> int:
         """How many characters begin before a byte."""
-        if self._ascii:
-            return byte
-        return sum(one & 0xC0 != 0x80 for one in self._trace[:byte])
+        return byte - bisect_left(self._inner, byte)
 
     def token(self, byte: int) -> int | None:
         """How many tokens end before or at a byte."""
