@@ -87,6 +87,27 @@ def bounded(dfa: Dfa, most: int) -> Dfa:
     return _living(Dfa(tuple(rows), ends))
 
 
+def without(dfa: Dfa, words: Sequence[bytes]) -> Dfa:
+    """The texts that are none of some words."""
+    barred, ends = literals_dfa(words)
+    numbers = {(0, 0): 0}
+    queue = [(0, 0)]
+    rows: list[tuple[int, ...]] = []
+    for state, inside in queue:  # grows while it is gone through
+        row = [DEAD] * 256
+        for byte, other in enumerate(dfa.transitions[state]):
+            if other == DEAD:
+                continue
+            key = other, DEAD if inside == DEAD else barred.transitions[inside][byte]
+            if key not in numbers:
+                numbers[key] = len(queue)
+                queue.append(key)
+            row[byte] = numbers[key]
+        rows.append(tuple(row))
+    kept = (key for key in queue if key[0] in dfa.accepting and key[1] not in ends)
+    return _living(Dfa(tuple(rows), frozenset(numbers[key] for key in kept)))
+
+
 def _living(dfa: Dfa) -> Dfa:
     """The automaton without states from which no text ends."""
     into: dict[int, set[int]] = defaultdict(set)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
-from rulec.compiler import expressions, numbers, spelled
+from rulec.compiler import expressions, numbers, spelled, typed
 from rulec.compiler.automata import Dfa, regex_dfa, search_dfa
 from rulec.compiler.entries import (
     PERCENT_SIGN,
@@ -439,6 +439,8 @@ class Builder:
                 return self._string(type_, end, then)
             case "prose":
                 return self._prose(number, type_, end, then)
+            case "typed" | "formula":
+                return self._entry(once(lambda: self._typed(begin, end, then)))
             case "ref" | "def":
                 dfa = self._names_of(spec, type_)
                 return spelled.name(self.graph, dfa, spec, begin, end, then)
@@ -466,6 +468,13 @@ class Builder:
         bound = longest_number(spec) if steered else shortest_number(spec)
         return numbers.number(self.graph, spelling, begin, end, target, bound)
 
+    def _typed(self, begin: Begin, end: Program, then: Entry) -> int:
+        """What is written over names; a number at its end is followed by no more of one."""
+        spec = self.plan.fields[begin.field]
+        grammar, steered = self.plan.layout.grammars[spec.grammar], self.plan.steered(spec)
+        ends = typed.Ends(then(NUMBER), then(NOTHING))
+        return typed.typed(self.graph, grammar, begin, end, ends, steered=steered)
+
     def _text(
         self, begin: Begin, type_: checked.ScalarType, end: Program, then: Entry
     ) -> Entry:
@@ -481,7 +490,7 @@ class Builder:
     def _names_of(self, spec: Field, type_: checked.ScalarType) -> Dfa:
         """How a name may be spelled: by its own expression, or as any of its table."""
         if isinstance(type_, checked.DefType):
-            return spelling(type_, spec)
+            return spelling(type_, self.layout.table_of(spec))
         return self.layout.table_of(spec).dfa
 
     # --- prose and watches ---

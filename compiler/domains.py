@@ -67,8 +67,9 @@ class Domain:
 def of_field(plan: Plan, number: int) -> Domain:
     """The domain of a field."""
     spec, type_ = plan.fields[number], plan.layout.types[number]
+    as_: dict[Kind, Kind] = {"typed": "word", "formula": "text"}
     return Domain(
-        spec.kind,
+        as_.get(spec.kind, spec.kind),
         spec.domain,
         spec.least + spec.shift,
         spec.most + spec.shift,

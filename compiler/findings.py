@@ -232,7 +232,8 @@ class _Analyst:
         """Fields that can only ever hold one value."""
         fixed: set[int] = set()
         for where, decision in reversed(self._projection.decisions.items()):
-            if decision.kind != "field":
+            typed = self._names.fields.get(decision.register)
+            if decision.kind != "field" or (typed is not None and typed.kind == "typed"):
                 continue
             (behind,) = decision.ways
             if self._follows(decision.register, behind, fixed):

@@ -50,6 +50,10 @@ def kind_of(type_: checked.ScalarType) -> machine.Kind | None:
             return "prose"
         case checked.ExprType(None):
             return "expr"
+        case checked.ExprType():
+            return "typed"
+        case checked.FormulaType():
+            return "formula"
         case checked.RefType():
             return "ref"
         case checked.DefType():

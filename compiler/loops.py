@@ -148,7 +148,8 @@ def _carried(projection: Projection, element: checked.Repeat, into: Instance) ->
     """The variables that an item changes for what comes behind it."""
     plan, found = projection.plan, set[int]()
     for inner in instances_in(element, into):
-        found.update(table.count for table in plan.defining(inner))
+        for table in plan.defining(inner):
+            found.update((table.count, *table.kinds))
     for list_ in lists_in(element, into):
         found.add(plan.lists[list_].count)
         for fold in plan.folds:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from rulec.compiler import machine, terms
 from rulec.compiler.given import Given
+from rulec.compiler.grammars import type_column
 from rulec.compiler.kinds import unsupported
 from rulec.compiler.opaque import calls
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar
@@ -197,8 +198,12 @@ class Lowerer:
 
     def _value_at(self, held: Held | Place | None, what: What) -> Term | None:
         """What is read of a place; None where it holds no single value."""
-        if isinstance(held, Nowhere) or (isinstance(held, Scalar) and not self._prose(held)):
+        if isinstance(held, Nowhere):
             return terms.Read(held.register)
+        if isinstance(held, Scalar):
+            kind = self._layout.fields[held.field].kind
+            readable = what == "type" if kind == "typed" else kind != "prose"
+            return terms.Read(held.register) if readable else None
         quantity = quantity_at(held, self._quantities)
         return None if quantity is None else quantity.read(what)
 
@@ -322,8 +327,8 @@ class Lowerer:
                 return self._linked(term, this, scope)
             case "defined":
                 return self._defined(arguments[0], this, scope)
-            case "unitof":
-                return self._read(arguments[0], this, scope, "unit")
+            case "unitof" | "typeof":
+                return self._kind(term, this, scope)
             case "sorted":
                 return self._sorted(self._many(arguments[0], this, scope), term.span)
             case function if function in FOLDS and len(arguments) == 1:
@@ -333,6 +338,31 @@ class Lowerer:
                 return self._folded(FOLDS[function], many, self._item(many, term.span))
             case _:
                 raise refuse(f"`{term.span.text}`", term.span)
+
+    def _kind(self, term: checked.Call, this: Instance, scope: Scope) -> Term:
+        (argument,) = term.arguments
+        if term.function == "unitof":
+            return self._read(argument, this, scope, "unit")
+        return self._typed(argument, this, scope)
+
+    def _typed(self, term: checked.Term, this: Instance, scope: Scope) -> Term:
+        """The type of an expression over names, or of a name: an attribute of it."""
+        held = self._held(term, this, scope) if _is_path(term) else None
+        if isinstance(term, checked.Variable):
+            held = scope[term.name]
+        spec = self._layout.fields[held.field] if isinstance(held, Scalar) else None
+        if spec is None or spec.table < 0:
+            return self._read(term, this, scope, "type")
+        table = self._layout.table_of(spec).table
+        place, _ = type_column(self._layout.ruleset.names[table.name])
+        name = table.columns[place].name
+        if spec.kind == "ref":
+            return self._read(checked.Member(term, name, term.span), this, scope)
+        type_ = self._layout.types[held.field] if isinstance(held, Scalar) else None
+        if isinstance(type_, checked.DefType) and isinstance(term, checked.Member):
+            source = dict(type_.attributes)[name]
+            return self._read(checked.Member(term.of, source, term.span), this, scope)
+        raise refuse(f"`typeof({term.span.text})`", term.span)
 
     def _sorted(self, many: Many, span: Span) -> Term:
         """No item is less than the one before it."""

@@ -83,8 +83,9 @@ END = 0
 # --- data ---
 
 Kind: TypeAlias = Literal[
-    "number", "date", "fraction", "word", "text", "expr", "prose", "ref", "def"
-]
+    "number", "date", "fraction", "word", "text", "expr", "prose", "ref", "def",
+    "typed", "formula",
+]  # fmt: skip
 Asked: TypeAlias = Kind | Literal["list"]
 """What a value from outside of the trace can be besides: a list of values."""
 
@@ -98,9 +99,11 @@ class Field:
     that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
     has the columns of its row in the fields `columns`, which no text shows. The unit of a
     quantity has its number's field as `counts`. With `operands` the numbers of an expression go
-    into `digits`. A `quoted` field is written with the escapes of a JSON string. Of a reference
-    `loose` may name a field that no text shows, the register of a graph, and that of the names
-    cited beside it (-1: none): whether nothing in the graph refers to its name yet.
+    into `digits`. What is written over names is one of `grammars[grammar]`, and the words of a
+    `typed` field are its types. A `quoted` field is written with the escapes of a JSON string.
+    Of a reference `loose` may name a field that no text shows, the register of a graph, and
+    that of the names cited beside it (-1: none): whether nothing in the graph refers to its
+    name yet.
     """
 
     name: str
@@ -122,6 +125,7 @@ class Field:
     operands: bool = False
     quoted: bool = False
     loose: tuple[int, ...] = ()
+    grammar: int = -1
 
     def spelled(self, text: str) -> str:
         """A text or a word as the field is written with it."""
@@ -257,7 +261,8 @@ class Table:
     """Rows by their keys, in a register; `count` is the register of how many there are.
 
     The rows are `given` with the request, or the trace defines them. `key` is the place of the
-    key's column among those of a given row, `longest` the most bytes of a key.
+    key's column among those of a given row, `longest` the most bytes of a key. `kinds` are
+    registers of how many names there are of each word of the column `typed` (-1: not counted).
     """
 
     name: str
@@ -268,6 +273,37 @@ class Table:
     pattern: str
     longest: int
     key: str = ""
+    typed: int = -1
+    kinds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`left op right` has a result, types being numbers; `left` is -1 where there is none."""
+
+    op: str
+    left: int
+    right: int
+    result: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What is written over the names of a table: of which types, and with what operators.
+
+    The type of a name stands in the `column` of its row; with -1 there is only one type.
+    `words` are literals with their types; `whole`, `fraction` and `text` are the types of
+    literals, -1 where there are none.
+    """
+
+    table: int
+    column: int
+    types: tuple[str, ...]
+    signatures: tuple[Signature, ...]
+    words: tuple[tuple[str, int], ...] = ()
+    whole: int = -1
+    fraction: int = -1
+    text: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,4 +348,5 @@ class Machine:
     begins: int = -1
     tables: tuple[Table, ...] = ()
     externals: tuple[External, ...] = ()
+    grammars: tuple[Grammar, ...] = ()
     digest: str = field(default="", compare=False)

@@ -69,7 +69,7 @@ class Names:
     def _add(self, register: int, kind: Asked, domain: Region, words: tuple[str, ...]) -> None:
         self.space.bounds[PRESENT + register] = (0, 1)
         match kind:
-            case "word":
+            case "word" | "typed":
                 self.words[register] = words
                 self.space.bounds[register] = (0, len(words) - 1)
             case "number" | "date":
@@ -87,6 +87,9 @@ class Names:
         """How many rows there are, and the ends of columns that have an order."""
         self.scales[table.count] = 1
         self.space.bounds[table.count] = (0, MOST_ROWS)
+        for register in table.kinds:
+            self.scales[register] = 1
+            self.space.bounds[register] = (0, MOST_ROWS)
         for column in table.columns:
             for register in (column.low, column.high):
                 if register >= 0:

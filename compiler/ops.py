@@ -224,6 +224,27 @@ class EndExpr:
     inner: bool
 
 
+Piece: TypeAlias = Literal[
+    "word", "digit", "point", "quote", "unquote", "open", "close", "blank", "sign", "letter",
+    "prefix",
+]  # fmt: skip
+"""What a byte is to an expression over names; operators are made of a `sign` or `letter`s."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTyped:
+    """A byte of what is written over names; dies where it can have no type that is wanted."""
+
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class EndTyped:
+    """What is written over names is complete; dies where its type is not wanted."""
+
+    field: int
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One character of prose whose length counts: dies beyond `most`, if there is one.
@@ -293,6 +314,8 @@ Op: TypeAlias = (
     | Link
     | StepExpr
     | EndExpr
+    | StepTyped
+    | EndTyped
     | Letter
     | Enclosed
     | Cut

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from typing_extensions import assert_never
 
 from rulec.compiler import machine, regions
+from rulec.compiler.grammars import grammar_of, misfit
 from rulec.compiler.kinds import (
     digits_of,
     domain_of,
@@ -128,6 +129,7 @@ class Layout:
     graphs: dict[str, int] = field(default_factory=dict)
     loose: dict[int, int] = field(default_factory=dict)
     """The fields that tell whether the names of references are loose, by those references."""
+    grammars: list[machine.Grammar] = field(default_factory=list)
     links: dict[int, list[Link]] = field(default_factory=dict)
     """What enters graphs when an instance closes, by the instance's first register."""
     instances: list[Instance] = field(default_factory=list)
@@ -155,6 +157,10 @@ class Layout:
     def table_of(self, field: machine.Field) -> Keyed:
         """The table of a field that is a name."""
         return list(self.tables.values())[field.table]
+
+    def table_of_names(self, field: machine.Field) -> machine.Table:
+        """The table over whose names a field is written."""
+        return list(self.tables.values())[self.grammars[field.grammar].table].table
 
     def parameter(self, param: checked.Param) -> None:
         """A register for a `param`."""
@@ -290,6 +296,8 @@ class Layout:
         number = len(self.fields)
         self.fields.append(made)
         self.types.append(type_)
+        if isinstance(type_, checked.ExprType | checked.FormulaType) and type_.names:
+            self._over_names(slot, type_, type_.names, number)
         if isinstance(type_, checked.RefType | checked.DefType):
             return self._named(slot, type_, number)
         if isinstance(type_, checked.ProseType):
@@ -299,6 +307,26 @@ class Layout:
                 if watch.within is None or watch.within == (shape, slot.name)
             ]
         return Scalar(number, register)
+
+    def _over_names(
+        self,
+        slot: checked.Slot,
+        type_: checked.ExprType | checked.FormulaType,
+        names: str,
+        number: int,
+    ) -> None:
+        """What is written over names, and the grammar that it keeps to."""
+        table = list(self.tables).index(names)
+        problem = misfit(self.ruleset, type_, slot, self.tables[names].dfa)
+        if problem:
+            self.problems.append(unsupported(problem, slot.span))
+            return
+        grammar = grammar_of(self.ruleset, type_, table)
+        if grammar not in self.grammars:
+            self.grammars.append(grammar)
+        place = self.grammars.index(grammar)
+        types = grammar.types if isinstance(type_, checked.ExprType) else ()
+        self.fields[number] = replace(self.fields[number], grammar=place, words=types)
 
     def _named(
         self, slot: checked.Slot, type_: checked.RefType | checked.DefType, number: int

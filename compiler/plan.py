@@ -222,6 +222,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
     `numbers` are the fields of the numbers of quantities, by the fields of their units.
     """
     asked = frozenset().union(*map(opaque.operands, _said(plan)))
+    lent = frozenset(r for place in plan.layout.instances for r in _lent(plan.layout, place))
     plan.fields = tuple(
         replace(
             field_,
@@ -232,7 +233,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
                     *(plan.layout.fields[column].register for column in field_.columns),
                 )
             ),
-            keep=bool(plan.rules_reading((field_.register,))),
+            keep=field_.register in lent or bool(plan.rules_reading((field_.register,))),
             counts=numbers.get(number, -1),
             operands=field_.digits in asked,
         )
@@ -264,6 +265,16 @@ def _always(plan: Plan, instance: Instance) -> Iterator[int]:
     for place in instance.places:
         if isinstance(place, Instance) and not plan.layout.may_lack(place.first, -1):
             yield from _always(plan, place)
+
+
+def _lent(layout: Layout, instance: Instance) -> Iterator[int]:
+    """The registers of an instance from which a new name has its attributes."""
+    for place in instance.places:
+        type_ = layout.types[place.field] if isinstance(place, Scalar) else None
+        for _, source in type_.attributes if isinstance(type_, checked.DefType) else ():
+            given = instance.members[source]
+            if isinstance(given, Scalar):
+                yield given.register
 
 
 def deep_registers(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:

@@ -25,7 +25,9 @@ from rulec.compiler.conditions import (
     Formula,
     Unfit,
     conjoined,
+    equal,
     rules_of,
+    variables,
     within,
 )
 from rulec.compiler.facts import facts
@@ -41,7 +43,7 @@ from rulec.dsl import checked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rulec.compiler.machine import Field, Folding, Table
+    from rulec.compiler.machine import Field, Folding
     from rulec.compiler.names import Names
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Term
@@ -189,18 +191,32 @@ class Projection:
 
     def instance(self, instance: Instance, after: Formula) -> Formula:
         """What must hold before an instance, given what must hold behind it."""
-        for table in self.plan.defining(instance):
-            after = self._defined(table, after)
+        for number_ in self.plan.definitions(instance):
+            after = self._defined(instance, number_, after)
         own = self._own(instance)
         outer, self.repeating = self.repeating, False
         before = self.element(instance.shape.body, instance, conjoined(after, own))
         self.repeating = outer
         return before
 
-    def _defined(self, table: Table, after: Formula) -> Formula:
+    def _defined(self, instance: Instance, field_: int, after: Formula) -> Formula:
         """What must hold before one more name is there."""
-        more = variable(table.count) + number(1)
-        return self.names.space.replaced(after, table.count, more)
+        table = self.plan.layout.table_of(self.plan.fields[field_]).table
+        after = self._counted(after, table.count)
+        asked = [count for count in table.kinds if count in variables(after)]
+        type_ = self.plan.layout.types[field_]
+        if not asked or not isinstance(type_, checked.DefType):
+            return after
+        given = instance.members[dict(type_.attributes)[table.columns[table.typed].name]]
+        kind = variable(given.register) if isinstance(given, Scalar) else number(0)
+        ways = [
+            within(self._counted(after, count), (equal(kind, number(place)),))
+            for place, count in enumerate(table.kinds)
+        ]
+        return self.joined(ways)
+
+    def _counted(self, formula: Formula, register: int) -> Formula:
+        return self.names.space.replaced(formula, register, variable(register) + number(1))
 
     def element(self, element: checked.Element, into: Instance, after: Formula) -> Formula:
         """What must hold before an element, given what must hold behind it."""
@@ -344,7 +360,8 @@ class Projection:
             return self._referred(spec, where, after)
         if spec.kind == "def":
             return scalars.defined(self.plan, spec, after)
-        if spec.kind in ("text", "prose", "fraction"):
+        after = conjoined(after, scalars.written(self.plan, spec))
+        if spec.kind in ("text", "prose", "fraction", "formula"):
             if spec.register in self.distinct:
                 rule, fold = self.distinct[spec.register]
                 high = most_items(self.plan, self.plan.folds[fold])

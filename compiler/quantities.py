@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 NUMBER, UNIT = "number", "unit"
 
-What: TypeAlias = Literal["value", "unit"]
-"""What is asked of a field: its value, or the unit in which it is written."""
+What: TypeAlias = Literal["value", "unit", "type"]
+"""What is asked of a field: its value, the unit in which it is written, or its type."""
 
 
 def apart(ruleset: checked.Ruleset) -> tuple[checked.Ruleset, dict[str, checked.QuantityType]]:

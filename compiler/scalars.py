@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rulec.compiler import small
 from rulec.compiler.automata import one_length, regex_dfa, rooms
 from rulec.compiler.conditions import (
     TRUE,
     Atom,
+    Cell,
     Formula,
     TooMany,
     Unfit,
     atoms_of,
     block_variables,
+    equal,
     rules_of,
     variables,
     within,
 )
+from rulec.compiler.derivations import demands
 from rulec.compiler.eliminate import (
     MOST_QUOTIENTS,
     MOST_VALUES,
@@ -120,19 +124,44 @@ def defined(plan: Plan, spec: Field, formula: Formula) -> Formula:
     type_ = plan.layout.types[plan.fields.index(spec)]
     if not isinstance(type_, checked.DefType) or type_.regex is None:
         return formula
-    there = rooms(spelling(type_, spec), MOST_REGISTERS)[0]
+    keyed = plan.layout.table_of(spec)
+    there = rooms(spelling(type_, keyed), MOST_REGISTERS)[0]
     if there >= MOST_REGISTERS:
         return formula
-    count = variable(plan.layout.table_of(spec).table.count)
+    count = variable(keyed.table.count)
     return within(formula, (Atom("ge", number(there - 1) - count),))
+
+
+def written(plan: Plan, spec: Field) -> Formula:
+    """What must hold where something is written over names: that there are enough of them."""
+    if spec.grammar < 0:
+        return TRUE
+    table = plan.layout.table_of_names(spec)
+    grammar = plan.layout.grammars[spec.grammar]
+    if spec.kind == "formula":
+        return ((_some(table.count),),)
+    cells = tuple(
+        (
+            equal(variable(spec.register), number(demand.type)),
+            *(_some(table.kinds[place])[0] for place in demand.names),
+        )
+        for demand in demands(grammar)
+    )
+    always = {demand.type for demand in demands(grammar) if not demand.names}
+    return () if len(always) == len(grammar.types) else (cells,)
+
+
+def _some(count: int) -> Cell:
+    return (Atom("ge", variable(count) - number(1)),)
 
 
 def eliminated(names: Names, spec: Field, formula: Formula) -> Formula:
     """The formula under which the field can be chosen. Raises `Unfit`."""
     space = names.space
-    if spec.kind == "word":
+    if spec.kind in ("word", "typed"):
         words = range(len(spec.words))
-        return joined(space, [space.replaced(formula, spec.register, number(n)) for n in words])
+        ways = [space.replaced(formula, spec.register, number(n)) for n in words]
+        return tuple(block for block in joined(space, ways) if not small.always(space, block))
     near = spec.digits in variables(formula)
     if not near and not oversize(spec):
         return eliminate(space, formula, spec.register)

@@ -44,6 +44,8 @@ _ALWAYS = (
     m.Enough,
     m.Guarded,
     m.EndName,
+    m.StepTyped,
+    m.EndTyped,
 )
 
 
@@ -190,7 +192,7 @@ class Skeleton:
             case m.Begin(number):
                 field = self.machine.fields[number]
                 ruled = bool(field.rules) and field.kind in ("expr", "word")
-                return ruled or field.kind in ("number", "date", "ref")
+                return ruled or field.kind in ("number", "date", "ref", "typed", "formula")
             case m.TakeName(room):
                 return room != 0
             case m.Take(room):

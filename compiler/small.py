@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import prod
 from random import Random
 from typing import TYPE_CHECKING
 
+from rulec.compiler.conditions import block_variables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rulec.compiler.conditions import Atom, Formula
+    from rulec.compiler.conditions import Atom, Block, Formula
     from rulec.compiler.polynomial import Poly
     from rulec.compiler.space import Space
+
+MOST_CASES = 64
+"""Values, of all variables together, of which each is looked at."""
 
 SAMPLES = 40
 """Assignments that are tried."""
@@ -35,6 +41,16 @@ def assignments(space: Space, *formulas: Formula) -> Iterator[dict[int, int]]:
                 bottom = value(quotient.bottom, values)
                 values[name] = value(quotient.top, values) // bottom if bottom > 0 else 0
         yield values
+
+
+def always(space: Space, block: Block) -> bool:
+    """Whether a block holds whatever its variables are, where these have few values in all."""
+    names = sorted(block_variables(block))
+    ranges = [space.few(name, MOST_CASES) for name in names]
+    if not all(ranges) or prod(map(len, ranges)) > MOST_CASES:
+        return False
+    rows = product(*ranges)
+    return all(holds((block,), dict(zip(names, row, strict=True))) for row in rows)
 
 
 def _pick(space: Space, name: int, turn: int, chance: Random) -> int:

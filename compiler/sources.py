@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rulec.compiler import terms
 from rulec.compiler.lower import FOLDS, Held, Item, Lowerer, Many, Scope, lists_of, refuse
 from rulec.compiler.opaque import called, calls
-from rulec.compiler.places import Instance, Nowhere, Scalar
+from rulec.compiler.places import Instance, Scalar
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
@@ -193,8 +193,9 @@ class SourceLowerer(Lowerer):
 
     def _values(self, function: Fold, many: Many, span: Span) -> Term:
         item = many.item
-        if isinstance(item, Nowhere) or (isinstance(item, Scalar) and not self._prose(item)):
-            return self._folded(function, many, terms.Read(item.register))
+        found = None if isinstance(item, Instance) else self._value_at(item, "value")
+        if found is not None:
+            return self._folded(function, many, found)
         raise refuse(f"`{span.text}` as a list of values", span)
 
 

@@ -121,6 +121,7 @@ def _laid(plan: Plan) -> Built:
         begins=assigned.begins,
         tables=tuple(keyed.table for keyed in plan.layout.tables.values()),
         externals=plan.externals,
+        grammars=tuple(plan.layout.grammars),
     )
     summaries = tuple(
         dict.fromkeys(

@@ -28,6 +28,18 @@ def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
         for slot in slots(watch.shape.body):
             if isinstance(slot.type, checked.RefType | checked.DefType):
                 yield unsupported("a name in a watch", slot.span)
+            elif _over_names(ruleset, slot.type):
+                yield unsupported("what is written over names in a watch", slot.span)
+
+
+def _over_names(ruleset: checked.Ruleset, type_: checked.Type) -> bool:
+    match type_:
+        case checked.ExprType(str()):
+            return True
+        case checked.FormulaType(names):
+            return not ruleset.names[names].open
+        case _:
+            return False
 
 
 def _watched(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rulec.compiler import machine
 from rulec.compiler.automata import Dfa, bounded, longest, regex_dfa
+from rulec.compiler.grammars import counted, reserved, unreserved
 from rulec.compiler.kinds import domain_of, kind_of, pattern_of, units_of, unsupported, words_of
 from rulec.compiler.terms import Gap
 from rulec.dsl import checked
@@ -28,10 +29,11 @@ IDENTIFIER = parse_regex(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST - 1}}}")
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A table, and the automaton of its keys."""
+    """A table, the automaton of its keys, and the words that are none of them."""
 
     table: machine.Table
     dfa: Dfa
+    reserved: tuple[str, ...] = ()
 
 
 def tables_of(
@@ -77,7 +79,11 @@ def _defined(
     node = Alternate(nodes) if len(nodes) > 1 else nodes[0] if nodes else IDENTIFIER.node
     pattern = "|".join(dict.fromkeys(map(str, patterns)))
     columns = tuple(_column(column, None) for column in names.attributes)
-    return _keyed(names.name, columns, Regex(node, pattern), register, None)
+    made = _keyed(names.name, columns, Regex(node, pattern), register, None)
+    barred = reserved(ruleset, names.name)
+    typed, words = counted(ruleset, names)
+    table = replace(made.table, typed=typed, kinds=tuple(register(0) for _ in words))
+    return Keyed(table, unreserved(made.dfa, barred), barred)
 
 
 def definitions(ruleset: checked.Ruleset, names: str) -> Iterator[checked.DefType]:
@@ -88,9 +94,10 @@ def definitions(ruleset: checked.Ruleset, names: str) -> Iterator[checked.DefTyp
                 yield slot.type
 
 
-def spelling(type_: checked.DefType, field: machine.Field) -> Dfa:
+def spelling(type_: checked.DefType, keyed: Keyed) -> Dfa:
     """How a new name may be spelled."""
-    return bounded(regex_dfa(type_.regex or IDENTIFIER), field.longest)
+    dfa = bounded(regex_dfa(type_.regex or IDENTIFIER), keyed.table.longest)
+    return unreserved(dfa, keyed.reserved)
 
 
 def _keyed(
@@ -112,6 +119,7 @@ def _column(
     column: checked.Column, register: Callable[[Initial], int] | None
 ) -> machine.Column:
     kind = kind_of(column.type) or "text"
+    kind = "text" if kind == "formula" else kind
     low = high = -1
     if register is not None and kind in ("number", "date"):
         low, high = register(Gap.UNKNOWN), register(Gap.UNKNOWN)

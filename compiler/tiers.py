@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 PROVEN = "certified"
 
+NAMED = ("ref", "def", "typed", "formula")
+"""Kinds of fields that depend on the names that there are."""
+
 MOST_WORK = 15_000
 """Comparisons that are looked at in one projection, or in certifying it."""
 
@@ -195,7 +198,7 @@ def _assignment(
 def _admitted(admission: _Admission) -> tuple[Projection, ...]:
     """What is admitted of each group of rules; groups that guard one choice become one."""
     groups = _connected(admission.plan)
-    if any(field.kind in ("ref", "def") for field in admission.plan.fields):
+    if any(field.kind in NAMED for field in admission.plan.fields):
         groups.append([])  # names bar choices whatever rules say
     while True:
         made = map(admission.admitted, groups)

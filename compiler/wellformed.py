@@ -9,6 +9,7 @@ from rulec.compiler import ops as m
 from rulec.compiler import terms
 from rulec.compiler.codec import Malformed
 from rulec.compiler.conditions import PRESENT, QUOTIENT
+from rulec.compiler.derivations import LEVELS, MOST_TYPES, PREFIXES
 from rulec.compiler.opaque import free
 from rulec.compiler.places import DEEPEST
 from rulec.compiler.projection import MOST_PIECES
@@ -39,6 +40,7 @@ def examine(machine: Machine) -> None:
         wanted = machine.tables[field.table].columns if field.kind == "ref" else ()
         _within(1, (len(field.columns) - len(wanted),), "column")
         _within(4, (len(field.loose) if field.loose[:3] == field.loose else -1,), "graph")
+    _examine_grammars(machine)
     _examine_calls(machine)
     for guard in machine.guards:
         _examine_guard(machine, guard)
@@ -48,6 +50,34 @@ def _within(size: int, found: Iterable[object], what: str) -> None:
     for number in found:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < size:
             raise Malformed(f"no {what} {number!r}")
+
+
+def _examine_grammars(machine: Machine) -> None:
+    """What is written over names points to tables, columns and types; operators are known."""
+    written = [field for field in machine.fields if field.kind in ("typed", "formula")]
+    _within(len(machine.grammars), (field.grammar for field in written), "grammar")
+    _within(len(machine.tables), (grammar.table for grammar in machine.grammars), "table")
+    for field in written:
+        types = machine.grammars[field.grammar].types
+        if field.words != (types if field.kind == "typed" else ()):
+            raise Malformed(f"no types {field.words!r}")
+    for grammar in machine.grammars:
+        columns, count = machine.tables[grammar.table].columns, len(grammar.types)
+        if grammar.column != -1:
+            _within(len(columns), (grammar.column,), "column")
+        _within(MOST_TYPES + 1, (count,), "types")
+        for one in grammar.signatures:
+            if one.op not in (PREFIXES if one.left == -1 else LEVELS):
+                raise Malformed(f"no operator {one.op!r}")
+        literals = (grammar.whole, grammar.fraction, grammar.text)
+        places = [*(place for _, place in grammar.words), *(n for n in literals if n != -1)]
+        for one in grammar.signatures:
+            places += [one.right, one.result, *((one.left,) if one.left != -1 else ())]
+        _within(count, places, "type")
+    for table in machine.tables:
+        if table.kinds:
+            _within(len(table.columns), (table.typed,), "column")
+            _within(1, (len(table.kinds) - len(table.columns[table.typed].words),), "kind")
 
 
 def _examine_calls(machine: Machine) -> None:
@@ -154,7 +184,7 @@ def _registers(machine: Machine) -> Iterator[int]:
 
 
 def _of_table(table: Table) -> Iterator[int]:
-    yield from (table.register, table.count)
+    yield from (table.register, table.count, *table.kinds)
     ends = (end for column in table.columns for end in (column.low, column.high))
     yield from (end for end in ends if end != -1)
 

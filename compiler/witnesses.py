@@ -43,7 +43,7 @@ class Choice(NamedTuple):
 def choices(names: Names, spec: Field, formula: Formula) -> Iterator[Choice]:
     """The formula behind a field with every witness of it, its domain kept."""
     space, register = names.space, spec.register
-    if spec.kind == "word":
+    if spec.kind in ("word", "typed"):
         for place in range(len(spec.words)):
             yield Choice(space.replaced(formula, register, number(place)), ())
         return

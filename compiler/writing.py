@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from rulec.compiler.automata import regex_dfa, search_dfa
+from rulec.compiler.derivations import Derivations
 from rulec.compiler.domains import BOOLEAN
 from rulec.compiler.kinds import DIGITS
 from rulec.compiler.matches import texts
@@ -18,7 +19,7 @@ from rulec.dsl import checked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from rulec.compiler.machine import Field
+    from rulec.compiler.machine import Field, Grammar
     from rulec.compiler.plan import Plan
     from rulec.compiler.terms import Exact
     from rulec.dsl.regex import Regex
@@ -86,6 +87,8 @@ class Writer:
                 return spec.spelled(_text(type_, value))
             case "ref":
                 return spec.spelled(str(value))
+            case "typed":
+                return _typed(self._plan.layout.grammars[spec.grammar], value)
         if not isinstance(value, Fraction):
             raise Unwritable
         match spec.kind:
@@ -151,6 +154,17 @@ def _word(spec: Field, value: Exact | None) -> str:
     if spec.words == BOOLEAN:
         return "true" if value is True else "false"
     return str(value)
+
+
+def _typed(grammar: Grammar, value: Exact | None) -> str:
+    """The shortest expression of a type, or of any, without names."""
+    made = Derivations(grammar, (None,) * len(grammar.types)).shortest(0)
+    there = [text for text in made if text is not None]
+    if value in grammar.types:
+        there = [text for text in (made[grammar.types.index(str(value))],) if text is not None]
+    if not there:
+        raise Unwritable
+    return min(there, key=len).decode()
 
 
 def _text(type_: checked.ScalarType, value: Exact | None) -> str:

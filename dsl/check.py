@@ -18,7 +18,7 @@ from rulec.dsl.samples import Samples
 from rulec.dsl.scope import Scope
 from rulec.dsl.shapes import Elements
 from rulec.dsl.source import Span
-from rulec.dsl.structure import Structure
+from rulec.dsl.structure import Structure, walk
 from rulec.dsl.terms import Terms
 from rulec.dsl.types import Types
 from rulec.dsl.units import Units
@@ -123,18 +123,34 @@ class _Check:
         message = "this ruleset has no `trace`"
         self.findings.error("R0405", place, message, hint=hint)
 
+    def _typed(self, element: c.Element) -> None:
+        """Expressions are over names that have a type."""
+        for part in walk(element):
+            if not isinstance(part, c.Slot) or not isinstance(part.type, c.ExprType):
+                continue
+            names = part.type.names
+            known = names is None or self.model.name_type(names) is not None
+            if known or None in self.model.columns.get(names or "", {}).values():
+                continue
+            message = f"the names of `{names}` have no type, and expressions need one"
+            hint = f"a type is the only `one of` attribute: `names {names} {{ kind: Kind }}`"
+            self.findings.error("R0315", part.span, message, hint=hint)
+
     def _structure(self, bodies: Bodies, trace: c.Element | None) -> None:
         structure = Structure(bodies.shapes, self.findings)
         for shape in bodies.shapes.values():
             structure.check(shape.body)
+            self._typed(shape.body)
         for watch in bodies.watches:
             structure.check(watch.shape.body)
+            self._typed(watch.shape.body)
             if structure.nullable(watch.shape.body):
                 message = f"the watch `{watch.shape.name}` matches the empty text"
                 hint = "it must begin with something that can be recognised"
                 self.findings.error("R0403", watch.span, message, hint=hint)
         if trace is not None:
             structure.check(trace)
+            self._typed(trace)
         structure.recursion()
         Followers(bodies.shapes, structure, self.findings).check(trace)
 

@@ -583,7 +583,10 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One signature of `operators`; `left` is None for a unary operator."""
+    """One signature of `operators`; `left` is None for a unary operator.
+
+    Without `op` the word `right` is a literal itself.
+    """
 
     left: str | None
     op: str

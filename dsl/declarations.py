@@ -57,7 +57,7 @@ class Declarations:
                 case i.Input():
                     self._input(name, item)
                 case i.Names():
-                    columns = self._columns(name, item.attributes)
+                    columns = self._columns(name, item.attributes, own=True)
                     self.names[name] = c.Names(name, columns, item.span, item.open)
                 case i.External():
                     self._external(name, item)
@@ -121,7 +121,10 @@ class Declarations:
         self.model.values[name] = type_
         self.inputs[name] = c.Input(name, (), type_, item.span)
 
-    def _columns(self, name: str, columns: tuple[i.Column, ...]) -> tuple[c.Column, ...]:
+    def _columns(
+        self, name: str, columns: tuple[i.Column, ...], *, own: bool = False
+    ) -> tuple[c.Column, ...]:
+        """The columns of a table, or, if the trace defines its names, their attributes."""
         known: dict[str, c.ScalarType | None] = {}
         made: list[c.Column] = []
         first: dict[str, i.Column] = {}
@@ -133,12 +136,16 @@ class Declarations:
                 self.findings.error("R0202", column.name.span, message, related=related)
                 continue
             first[label] = column
-            known[label] = self.model.types.value(column.type, "a column")
+            known[label] = self._column(column.type, own)
             self._key(name, column)
             if (type_ := known[label]) is not None:
                 made.append(c.Column(label, type_, column.key))
         self.model.columns[name] = known
         return tuple(made)
+
+    def _column(self, type_: s.Type, own: bool) -> c.ScalarType | None:
+        types = self.model.types
+        return types.attribute(type_) if own else types.value(type_, "a column")
 
     def _key(self, name: str, column: i.Column) -> None:
         if not column.key:
@@ -215,10 +222,13 @@ class Declarations:
             if case in seen:
                 related = (Label(seen[case].span, "it stands here"),)
                 message = "this operator has a result for these types already"
+                if not signature.op:
+                    message = "this word is a literal already"
                 self.findings.error("R0202", signature.span, message, related=related)
                 continue
             seen[case] = signature
-            for ident in (signature.left, signature.right, signature.result):
+            operands = (signature.left, signature.right) if signature.op else ()
+            for ident in (*operands, signature.result):
                 if ident is not None and ident.text not in words:
                     self._no_word(ident, sorted(words))
             result = signature.result.text

@@ -226,7 +226,7 @@ class Functions:
     def _operands(self, term: s.Call, arguments: list[Checked]) -> Checked:
         value, kind = arguments[0]
         found = self.paths.field(value)
-        is_expression = found is not None and isinstance(found.type, c.ExprType | None)
+        is_expression = found is not None and found.type in (None, c.ExprType())
         if not is_expression and not isinstance(kind, Unknown):
             message = "`operands` asks for a field that is an expression"
             self.findings.error("R0304", value.span, message)

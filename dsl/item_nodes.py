@@ -102,6 +102,10 @@ class ItemNodes(TermNodes):
         op, right, result = children
         return i.Signature(None, str(op), self.ident(right), self.ident(result), span)
 
+    def _literal_word(self, span: Span, children: Children) -> i.Signature:
+        word, result = children
+        return i.Signature(None, "", self.ident(word), self.ident(result), span)
+
     def _measure(self, _span: Span, children: Children) -> Children:
         return children
 

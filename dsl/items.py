@@ -98,7 +98,10 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`left op right -> result`; `left` is None for a unary operator."""
+    """`left op right -> result`; `left` is None for a unary operator.
+
+    Without `op` the word `right` is a literal itself.
+    """
 
     left: Ident | None
     op: str

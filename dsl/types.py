@@ -60,9 +60,20 @@ class Types:
             return self._named(item) if isinstance(item, i.TypeDef) else None
         return self._written(type_)
 
+    def attribute(self, type_: s.Type) -> c.ScalarType | None:
+        """The type of an attribute of names: that of a value, or of a formula."""
+        found = self.scalar(type_)
+        if isinstance(found, c.FormulaType):
+            return found
+        return self._of_value(found, type_, "an attribute")
+
     def value(self, type_: s.Type, what: str) -> c.ScalarType | None:
         """The type of a value that comes with the request."""
-        found = self.scalar(type_)
+        return self._of_value(self.scalar(type_), type_, what)
+
+    def _of_value(
+        self, found: c.ScalarType | None, type_: s.Type, what: str
+    ) -> c.ScalarType | None:
         if isinstance(found, c.ExprType | c.DefType | c.RefType | c.FormulaType):
             message = f"{what} cannot have this type"
             hint = "it is a type of text in the trace; a value is a number, a date or a string"

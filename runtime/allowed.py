@@ -40,7 +40,8 @@ class Rules:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        numeric = [f for f in machine.fields if f.kind not in ("word", "text", "prose")]
+        spelled = ("word", "text", "prose", "typed", "formula")
+        numeric = [f for f in machine.fields if f.kind not in spelled]
         self._domains = {f.register: f.domain for f in numeric}
         self._domains.update(
             (p.register, p.domain) for p in machine.parameters if p.kind != "word"
@@ -272,6 +273,17 @@ class Rules:
         found.append(kept)
         needed = any(self.machine.rules[n].tier == "mask" for n in self.beside(field))
         return (*filter(None, found), *(() if needed else (None,)))
+
+    def types(
+        self, field: Field, regs: Sequence[Any], guard: int
+    ) -> tuple[tuple[int, ...], ...]:
+        """The types that what is written over names may have, the strictest demand first."""
+        if field.kind == "formula":
+            return ((0,),)
+        kept = tuple(range(len(field.words)))
+        if guard >= 0:
+            kept = self.guards.words(guard, field, regs)
+        return self.words(field, regs, guard), kept
 
     def words(self, field: Field, regs: Sequence[Any], guard: int) -> tuple[int, ...]:
         """The words that a field may hold."""

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 from rulec.compiler import ops as m
 from rulec.compiler.costs import Costs, measure
+from rulec.compiler.derivations import farthest
 from rulec.compiler.expressions import LONGEST as LONGEST_EXPRESSION
 from rulec.compiler.machine import Machine
 from rulec.compiler.numbers import LONGEST
 from rulec.compiler.owed import Owed
 from rulec.compiler.tables import LONGEST as LONGEST_NAME
-from rulec.runtime import stack
+from rulec.runtime import stack, typed
 from rulec.runtime.numerals import Numeral, Run, endings, hits, meets
 from rulec.runtime.programs import Name, Word
 from rulec.runtime.stack import Stack
+from rulec.runtime.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,8 @@ class Budget:
         for (node, _), left in self._words.items():
             self._within[node] = max(left, self._within.get(node, 0))
         self._ends = _ends(machine)
+        self._strings = typed.distances(machine)
+        self._typed = max((farthest(g, LONGEST_NAME) for g in machine.grammars), default=0)
         self.ceiling = max(map(self._most, range(len(machine.nodes))))
 
     @property
@@ -69,7 +73,7 @@ class Budget:
                 return HOPELESS
             owed += debt.least * (1 if debt.prose else self._each[debt.register])
         if node.lexical:
-            owed += max(LONGEST, LONGEST_EXPRESSION, LONGEST_NAME)
+            owed += max(LONGEST, LONGEST_EXPRESSION, LONGEST_NAME, self._typed)
         states = self._states[self._first[number] : self._first[number + 1]]
         if node.cost is not None and min(states) < 0:
             return HOPELESS
@@ -86,6 +90,8 @@ class Budget:
         cost = self.at(node, thread.regs)
         if not self.machine.nodes[node].lexical:
             return cost
+        if isinstance(lex, Typed):
+            return cost + typed.rest(lex) + self._strings.get(node, 0)
         phase = self.phases.get(node, "")
         if isinstance(lex, Stack):
             return cost + stack.shortest(lex, phase)  # type: ignore[arg-type]
@@ -109,7 +115,16 @@ class Budget:
         """
         known = {debt.register for debt in self._debts[start]}
         begun = any(debt.register not in known for debt in self._debts[node])
+        if node in self._strings:  # all that comes is the rest of the same string
+            return start in self._strings and not begun
         return not (begun or self.machine.nodes[node].lexical or node in self._within)
+
+    def landed(self, node: int, thread: Thread) -> int:
+        """What a reading costs at a node to which a plain way has led it."""
+        cost = self.at(node, thread.regs)
+        if node in self._strings and isinstance(thread.lex, Typed):
+            cost += typed.rest(thread.lex) + self._strings[node]
+        return cost
 
     def at(self, node: int, regs: Sequence[Any]) -> int:
         """What a node costs, a field under way left aside."""

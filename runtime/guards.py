@@ -216,7 +216,7 @@ def _exact(value: Number | None) -> Fraction | None:
 
 def _reader(field: Field) -> Callable[[Any], Number]:
     match field.kind:
-        case "word":
+        case "word" | "typed":
             return _place_of(field.words)
         case "number" | "date":
             return _scaled(scale_of(field))

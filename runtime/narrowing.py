@@ -13,6 +13,7 @@ from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral, Run, endings, meet
 from rulec.runtime.programs import Word, Written
 from rulec.runtime.stack import Stack
+from rulec.runtime.typed import Typed, possible, wanted
 from rulec.runtime.values import Values, region_values, shown_values, text_values, word_values
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Sieve:
         field, regs = place.field, place.regs
         guard = sifted.guard(place.instance, place.slot)
         match field.kind:
-            case "word":
+            case "word" | "typed":
                 return rules.words(field, regs, guard)
             case "text":
                 return rules.guards.texts(guard, field, regs)
@@ -156,7 +157,7 @@ class _Place(NamedTuple):
 def _values(field: Field, open_: Any) -> Values:
     """What is open, as data."""
     match field.kind:
-        case "word":
+        case "word" | "typed":
             return word_values(field, open_)
         case "text":
             return text_values(open_)
@@ -182,6 +183,8 @@ def _under_way(
             return fields[number], open_, left
         case Stack(number, _, region) if region is not None:
             return fields[number], region, region
+        case Typed(number) as lex if fields[number].kind == "typed":
+            return fields[number], wanted(lex), possible(lex)
         case Written(number, _, _, others) if others:
             alike = tuple(other for other in others if other.startswith(written))
             return fields[number], others, alike

@@ -11,12 +11,13 @@ from rulec.compiler.regions import Region, contains
 from rulec.compiler.rows import NOTHING
 from rulec.compiler.terms import Gap
 from rulec.dsl.json_text import unescaped
-from rulec.runtime import dates, numerals, stack
+from rulec.runtime import dates, numerals, stack, typed
 from rulec.runtime.dates import Day
 from rulec.runtime.guards import value_of
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.seen import Seen, bump
 from rulec.runtime.stack import Stack
+from rulec.runtime.typed import Typed, Typing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class Closed(NamedTuple):
     end: int
 
 
-Lex: TypeAlias = Numeral | Day | Stack | Word | Written | Name | Closed | None
+Lex: TypeAlias = Numeral | Day | Stack | Typed | Word | Written | Name | Closed | None
 
 
 class Mark(NamedTuple):
@@ -125,6 +126,7 @@ class Programs:
         self.machine = machine
         self.guarded = guarded
         self.rules = rules
+        self._typing = Typing(machine)
         self._bound: dict[int, tuple[Program, list[tuple[Runs, Any]]]] = {}
         """Programs by their identity, which they are kept for, and what runs their ops."""
         self._ops: dict[type, Runs] = {
@@ -153,6 +155,8 @@ class Programs:
             m.Link: _link,
             m.StepExpr: _step_expr,
             m.EndExpr: self._end_expr,
+            m.StepTyped: _step_typed,
+            m.EndTyped: self._end_typed,
             m.Letter: _letter,
             m.Enclosed: _enclosed,
             m.Cut: _cut,
@@ -257,6 +261,8 @@ class Programs:
                 return words is None or words != ()
             case "ref" | "def":
                 return self._begin_name(frame, op, field, guarded)
+            case "typed" | "formula":
+                return self._begin_typed(frame, op, field, guarded)
             case _:
                 taken = self.rules.guards.texts(op.guard, field, frame.regs) if guarded else ()
                 frame.lex = Written(op.field, frame.at, b"", taken)
@@ -281,6 +287,18 @@ class Programs:
             operands = () if field.operands else None
             frame.lex = Stack(op.field, frame.at, region, operands=operands)
             if region is None or stack.completable(frame.lex, "operand"):
+                return True
+        return False
+
+    def _begin_typed(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
+        """The strictest demand on its type that something can be written for."""
+        table = self.machine.tables[self.machine.grammars[field.grammar].table]
+        rows = frame.regs[table.register] or NOTHING
+        demands = self.rules.types(field, frame.regs, op.guard) if guarded else (None,)
+        keep = field.keep and field.kind == "formula"
+        for wanted in demands:
+            frame.lex = self._typing.begin(op.field, frame.at, rows, wanted, keep=keep)
+            if frame.lex is not None:
                 return True
         return False
 
@@ -383,6 +401,9 @@ class Programs:
         table = self.machine.tables[field.table]
         rows = frame.regs[table.register] or NOTHING
         row = tuple(frame.regs[register] for register in op.attributes)
+        words = table.columns[table.typed].words if table.kinds else ()
+        if table.kinds and row[table.typed] in words:
+            frame.regs[table.kinds[words.index(row[table.typed])]] += 1
         frame.regs[table.register] = rows.with_row(name, row)
         frame.regs[table.count] = len(frame.regs[table.register])
         return True
@@ -398,6 +419,21 @@ class Programs:
         frame.regs[field.register] = value
         if field.operands:
             frame.regs[field.digits] = stack.operands(frame.lex, inner=op.inner)
+        return self._closed(frame, op.field)
+
+    def _end_typed(self, frame: Frame, op: m.EndTyped) -> bool:
+        """What is written over names is complete; verifying goes on where it has no type."""
+        field, lex = self.machine.fields[op.field], typed.ended(frame.lex)
+        if not typed.fits(lex):
+            return False
+        if field.kind == "formula":
+            frame.regs[field.register] = (lex.written or b"").decode()
+        else:
+            known = not lex.wrong
+            frame.regs[field.register] = field.words[lex.held] if known else Gap.ABSENT
+        if lex.wrong and not frame.observer:
+            mark = Mark(-2, op.field, "violate", lex.start, frame.at, (), lex)
+            frame.marks = (mark, frame.marks)
         return self._closed(frame, op.field)
 
     def _closed(self, frame: Frame, field: int) -> bool:
@@ -481,6 +517,11 @@ def _step_expr(frame: Frame, op: m.StepExpr) -> bool:
         return False
     frame.lex = after
     return after.region is None or stack.completable(after, op.phase)
+
+
+def _step_typed(frame: Frame, op: m.StepTyped) -> bool:
+    frame.lex = typed.taken(frame.lex, op.piece, frame.byte)
+    return frame.lex is not None
 
 
 def _letter(frame: Frame, op: m.Letter) -> bool:

@@ -11,6 +11,7 @@ from rulec.runtime.numerals import Numeral
 from rulec.runtime.programs import Word, Written
 from rulec.runtime.reference import DEAD, Config, Reference, Thread
 from rulec.runtime.stack import Stack
+from rulec.runtime.typed import Typed, wanted
 from rulec.runtime.values import shown_values, text_values, word_values
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _by_rule(engine: Reference, thread: Thread, shown: str, rest: bytes) -> Refu
     match thread.lex:
         case Written(number, _, text, others) if _repeats(text + rest[:1], others):
             field = engine.machine.fields[number]
-        case Numeral(number) | Day(number) | Word(number) | Stack(number):
+        case Numeral(number) | Day(number) | Word(number) | Stack(number) | Typed(number):
             field = engine.machine.fields[number]
         case _:
             return None
@@ -102,6 +103,10 @@ def _allowed(field: Field, thread: Thread) -> str:
             return text_values(lex.taken).brief
         case Stack() as lex if lex.region is not None:
             return "an expression whose value the rules allow"
+        case Typed() as lex if field.kind == "typed":
+            return f"an expression of type {word_values(field, wanted(lex)).brief}"
+        case Typed():
+            return "a formula over names that there are"
         case _:
             return ""
 

@@ -13,6 +13,7 @@ from rulec.runtime.blame import blamed
 from rulec.runtime.externals import UNASKED, Calls
 from rulec.runtime.numerals import runs
 from rulec.runtime.programs import Closed, Mark, Marks
+from rulec.runtime.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -229,6 +230,11 @@ def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
     if field.kind in ("ref", "def"):
         table = machine.tables[field.table].name
         expected = f"a name that `{table}` has" if field.kind == "ref" else f"new in `{table}`"
+        return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
+    if isinstance(mark.lex, Typed):
+        table = machine.tables[machine.grammars[field.grammar].table].name
+        found = mark.lex.unknown.decode("utf-8", "replace") or found
+        expected = f"a name that `{table}` has" if mark.lex.unknown else "operands that agree"
         return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
     allowed = tuple(
         runs(field.domain, digits + field.shift)

@@ -297,12 +297,6 @@ def test_masks_never_keep_them() -> None:
     assert found.primary.text == "what follows from formulas is no allowed set"
 
 
-def test_formulas_over_names_of_the_trace_are_said_to_be_missing() -> None:
-    loaded = load_text(PROOF.replace("TIER", "").replace(" open", ""))
-    assert loaded.ruleset is not None
-    assert {found.code for found in build(loaded.ruleset).diagnostics} == {"R0901"}
-
-
 def test_open_names_are_laid_out() -> None:
     text = "names   open  open\nnames atoms\nnames kinds { kind: bool }\ntrace prose\n"
     laid = format_text(text)
