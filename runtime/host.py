@@ -17,6 +17,7 @@ from rulec.runtime import stack
 from rulec.runtime.budget import HOPELESS, Budget
 from rulec.runtime.candidates import Candidates, Text, candidates, in_turn, set_bits
 from rulec.runtime.dates import Day
+from rulec.runtime.descent import Descent
 from rulec.runtime.differing import Differing
 from rulec.runtime.naming import Naming
 from rulec.runtime.numerals import Numeral
@@ -27,6 +28,7 @@ from rulec.runtime.reference import Config, Thread
 from rulec.runtime.seen import Seen
 from rulec.runtime.stack import FRACTION, TAMEST, Stack
 from rulec.runtime.surely import Surely
+from rulec.runtime.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 DIES, PROGRAM = -1, -2
 """What a token can do to a node other than lead to one without a program."""
+
+SEVERAL = 2_048
+"""So many open tokens are not tried one by one where no more others are sure."""
 
 KEPT = 1_024
 """Masks that are kept."""
@@ -49,6 +54,7 @@ class Host:
         self.pack = pack
         self.engine = Quick(pack.machine)
         self._differing = Differing(pack, self.engine.rules.guards)
+        self._descent = Descent(pack, self.engine)
         self._surely = Surely(pack.machine, self.engine.rules)
         self._naming = Naming(pack, self.engine.walk, self._surely)
         self.budget = Budget.of(pack)
@@ -62,6 +68,7 @@ class Host:
         self._reads: dict[int, list[tuple[int, ...]]] = {}
         self._plain: dict[int, int] = {}
         self._filled: dict[int, bool] = {}
+        self.several = SEVERAL
         self._ends = np.array(pack.ends, np.int32)
         self.lengths: list[int] = np.diff(pack.table.offsets).tolist()
         """Bytes that each token writes."""
@@ -192,6 +199,9 @@ class Host:
             yield around.within
             yield from self._alive(thread, around.doubtful, at)
             return
+        if self._descends(thread, row):
+            yield self._descent.alive(thread, at)
+            return
         found = self._candidates.get(posture)
         if found is None:
             skeleton = self.fitter.skeleton
@@ -216,6 +226,12 @@ class Host:
             rest = ((token, text) for token, text, _ in texts if token not in sure)
             texts = tuple(in_turn(rest))
         yield np.array([token for token, _ in self._walked(thread, texts, at)], np.int32)
+
+    def _descends(self, thread: Thread, row: Row) -> bool:
+        """Whether it is quicker to follow what lives than to try every open token."""
+        if len(row.open) < self.several or thread.subs or not isinstance(thread.lex, Typed):
+            return False
+        return int(np.unpackbits(row.bits.view(np.uint8)).sum()) <= len(row.open)
 
     def _alive(self, thread: Thread, tokens: Ids, at: int) -> Iterator[Ids]:
         """Those of some tokens that live."""
@@ -355,7 +371,7 @@ class Host:
         if found is None:
             found = self._landings[posture] = self._landed(posture)
         costs = [
-            min([self.budget.at(node, thread.regs) for node in nodes], default=HOPELESS)
+            min([self.budget.landed(node, thread) for node in nodes], default=HOPELESS)
             for nodes in found.sure
         ]
         near = (np.array(costs, np.int64) <= limit)[found.places]
@@ -418,6 +434,8 @@ def _lex_key(thread: Thread) -> Any:
             return field, allowed
         case Written(field, _, text, taken):
             return field, text, taken
+        case Typed():
+            return thread.lex._replace(start=0)
         case Name(field, _, text, known, new):
             return field, text, known, new
         case _:

@@ -10,6 +10,7 @@ from rulec.compiler.graph import byte_set
 from rulec.runtime import inputs as given
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.reference import Config, Reference, Thread
+from rulec.runtime.typed import Typed
 from rulec.runtime.verdicts import in_order
 from rulec.runtime.verify import Verifier
 
@@ -93,15 +94,21 @@ class Sampler:
         threads.sort(key=lambda thread: _blank(self.machine.nodes[thread.node]))
         if hurry:
             threads.sort(key=lambda thread: self.machine.nodes[thread.node].cost or 0)
+        typed = any(isinstance(thread.lex, Typed) for thread in threads)
+        if typed and chance.random() < BRIEF:
+            threads.sort(key=lambda thread: isinstance(thread.lex, Typed))
         for thread in threads:
             node = self.machine.nodes[thread.node]
             edges = list(node.edges)
             chance.shuffle(edges)
             if hurry or chance.random() < (0.08 if node.prose else 0.3):
                 edges.sort(key=lambda edge: self.machine.nodes[edge.target].cost or 0)
+            quoted = _quoted(node)
+            if quoted:
+                edges.sort(key=lambda edge: not edge.ops and not edge.bytes & _PLAIN)
             for edge in edges:
                 values = [byte for byte in range(256) if edge.bytes >> byte & 1]
-                if node.prose and not hurry:
+                if (node.prose or quoted) and not hurry:
                     values = [byte for byte in values if byte in PLAIN] or values
                 chance.shuffle(values)
                 yield from values
@@ -109,6 +116,17 @@ class Sampler:
 
 PLAIN = frozenset(b"abcdefghij 0123456789+-*/=().,$\n")
 """What random prose is made of."""
+
+
+_PLAIN = byte_set(PLAIN)
+
+BRIEF = 0.6
+"""How often what is written over names ends where it may."""
+
+
+def _quoted(node: Node) -> bool:
+    """Whether a node stands in a string of an expression."""
+    return node.lexical and any(not edge.ops for edge in node.edges)
 
 
 def _blank(node: Node) -> bool:
