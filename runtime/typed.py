@@ -355,7 +355,7 @@ def _numbers(lex: Typed) -> Iterator[int]:
         yield _cost(costs, grammar.whole)
         if lex.digits < MOST_DIGITS:
             yield 2 + _cost(costs, grammar.fraction)
-    else:
+    elif lex.shown or lex.digits < MOST_DIGITS:
         yield (0 if lex.shown else 1) + _cost(costs, grammar.fraction)
 
 

@@ -283,6 +283,14 @@ def test_verdicts(value: str, verdict: str, expected: str) -> None:
         assert broken[0].expected == expected
 
 
+def test_a_number_has_room_for_what_it_needs() -> None:
+    machine = made_of(LETS.replace('"list")', '"list" "number")'))
+    assert "." in after(machine, "let a:number=" + "1" * 14)
+    assert after(machine, "let a:number=" + "1" * 15) == ""
+    assert after(machine, "let a:int=" + "1" * 15) == " +;"
+    assert after(machine, "let a:number=1.123456") == ";"
+
+
 @pytest.mark.parametrize("word", ["and", "or", "not", "implies", "true", "false"])
 def test_no_name_is_a_word_of_expressions(word: str) -> None:
     machine = made_of(LETS)
