@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -96,6 +97,34 @@ def check_typed(seed: int) -> None:
 @given(SEEDS)
 def test_types_are_those_of_the_signatures(seed: int) -> None:
     check_typed(seed)
+
+
+def check_every(seed: int) -> None:
+    """Of all short texts those with a type are let through, and of their beginnings all."""
+    r = Random(seed)
+    begun = Begun.of(r)
+    signs = sorted({op for _, op, _ in begun.own.infix if not op.isalpha()})[:2]
+    alphabet = "".join(dict.fromkeys("".join(["a1()", *signs, "-" * (r.random() < 0.5)])))
+    every = ("".join(text) for n in range(1, 6) for text in product(alphabet, repeat=n))
+    right = {text for text in every if begun.right(text)}
+    open_: dict[str, bool] = {}
+    queue = [("", begun.config)] if begun.config.threads else []
+    for text, config in queue:  # grows while it is gone through
+        after = begun.engine.step(config, 0x7D, len(begun.before) + len(text))
+        open_[text] = bool(after.threads)
+        for char in alphabet if len(text) < 5 else "":
+            after = begun.engine.step(config, ord(char), len(begun.before) + len(text))
+            if after.threads:
+                queue.append((text + char, after))
+    assert {text for text, ends in open_.items() if ends} == right, (seed, begun)
+    for text in r.sample(sorted(open_), min(len(open_), 40)):
+        assert begun.right(begun.completed(text.encode()).decode()), (seed, begun, text)
+
+
+@seeded(12, 2_000)
+@given(SEEDS)
+def test_masks_leave_open_what_can_be_completed(seed: int) -> None:
+    check_every(seed)
 
 
 def check_engines(seed: int) -> None:
