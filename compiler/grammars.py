@@ -14,6 +14,9 @@ from rulec.dsl.structure import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MOST_DEMANDS = 32
+"""Sets of types without literals of which names make something of a type, over all types."""
+
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _WORD = _LETTERS | frozenset(b"0123456789")
 
@@ -120,6 +123,8 @@ def misfit(ruleset: checked.Ruleset, type_: Over, slot: checked.Slot, names: Dfa
     grammar = grammar_of(ruleset, type_, 0)
     if sum(text is None for text in literals(grammar)) > MOST_BARE and grammar.column >= 0:
         return f"an expression of more than {MOST_BARE} types without literals"
+    if grammar.column >= 0 and len(demands(grammar)) > MOST_DEMANDS:
+        return f"an expression whose types need names in more than {MOST_DEMANDS} ways"
     if len(grammar.types) > MOST_TYPES:
         return f"an expression of more than {MOST_TYPES} types"
     if slot.quoted and grammar.text >= 0:
