@@ -292,15 +292,9 @@ class Programs:
 
     def _begin_typed(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
         """The strictest demand on its type that something can be written for."""
-        table = self.machine.tables[self.machine.grammars[field.grammar].table]
-        rows = frame.regs[table.register] or NOTHING
         demands = self.rules.types(field, frame.regs, op.guard) if guarded else (None,)
-        keep = field.keep and field.kind == "formula"
-        for wanted in demands:
-            frame.lex = self._typing.begin(op.field, frame.at, rows, wanted, keep=keep)
-            if frame.lex is not None:
-                return True
-        return False
+        frame.lex = self._typing.begin(op.field, frame.at, frame.regs, demands)
+        return frame.lex is not None
 
     def _begin_number(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
         allowed = self.rules.numbers(field, frame.regs, op.guard) if guarded else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rulec.compiler import ops as m
 from rulec.compiler.derivations import (
@@ -17,9 +17,11 @@ from rulec.compiler.derivations import (
     literals,
     spelled,
 )
+from rulec.compiler.rows import NOTHING
+from rulec.compiler.tables import LONGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rulec.compiler.derivations import Costs
     from rulec.compiler.machine import Grammar, Machine
@@ -30,13 +32,13 @@ MOST_DIGITS = 15
 FRACTION = 6
 """Digits of a number, and those behind its point."""
 
-WORD = 64
-"""Bytes of a word."""
-
 UNTYPED = -1
 """The type of what has none."""
 
 _NOT = b"not"
+
+Demand: TypeAlias = "tuple[int, ...] | None"
+"""Types of which one is wanted; None asks for nothing at all."""
 
 
 class Typed(NamedTuple):
@@ -121,17 +123,24 @@ class Typing:
         return made
 
     def begin(
-        self, field: int, start: int, rows: Rows, wanted: tuple[int, ...] | None, *, keep: bool
+        self, field: int, start: int, regs: Sequence[Any], demands: Iterable[Demand]
     ) -> Typed | None:
-        """Nothing is written yet; None where no wanted type has a text. `wanted` None: any."""
+        """Nothing is written yet, and something of the first demand that can be met may be.
+
+        None where none can be.
+        """
         spec = self._machine.fields[field]
+        table = self._machine.grammars[spec.grammar].table
+        rows: Rows = regs[self._machine.tables[table].register] or NOTHING
         made = self.derived(spec.grammar, rows)
-        types = range(len(made.grammar.types))
-        free = wanted is None
-        goal = tuple(0 if free or n in (wanted or ()) else FAR for n in types)
-        written = b"" if keep else None
-        lex = Typed(field, start, made, rows, (Inside(goal),), free=free, written=written)
-        return lex if free or rest(lex) < FAR else None
+        written = b"" if spec.keep and spec.kind == "formula" else None
+        for demand in demands:
+            types = range(len(made.grammar.types))
+            goal = tuple(0 if demand is None or n in demand else FAR for n in types)
+            lex = Typed(field, start, made, rows, (Inside(goal),), written=written)
+            if demand is None or rest(lex) < FAR:
+                return lex._replace(free=demand is None)
+        return None
 
 
 def types_of(grammar: Grammar, rows: Rows) -> list[int]:
@@ -163,7 +172,7 @@ def taken(lex: Typed, piece: Piece, byte: int) -> Typed | None:
 def _taken(lex: Typed, piece: Piece, byte: bytes) -> Typed | None:
     match piece:
         case "word" if lex.phase == "word":
-            return lex._replace(token=lex.token + byte) if len(lex.token) < WORD else None
+            return lex._replace(token=lex.token + byte) if len(lex.token) < LONGEST else None
         case "digit" | "point" if lex.phase == "number":
             return _number(lex, piece)
         case "sign" if lex.phase == "sign":

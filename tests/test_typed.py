@@ -93,7 +93,7 @@ def check_typed(seed: int) -> None:
             assert begun.right(whole.decode("utf-8", "replace")), (seed, begun, text, whole)
 
 
-@seeded(40, 10_000)
+@seeded(24, 10_000)
 @given(SEEDS)
 def test_types_are_those_of_the_signatures(seed: int) -> None:
     check_typed(seed)
@@ -121,7 +121,7 @@ def check_every(seed: int) -> None:
         assert begun.right(begun.completed(text.encode()).decode()), (seed, begun, text)
 
 
-@seeded(12, 2_000)
+@seeded(8, 2_000)
 @given(SEEDS)
 def test_masks_leave_open_what_can_be_completed(seed: int) -> None:
     check_every(seed)
@@ -139,7 +139,7 @@ def check_engines(seed: int) -> None:
     compare_walk(pack, host, Brute(pack), r, 16)
 
 
-@seeded(10, 2_000)
+@seeded(6, 2_000)
 @given(SEEDS)
 def test_engines_agree(seed: int) -> None:
     check_engines(seed)
@@ -160,7 +160,7 @@ def check_walks(seed: int) -> None:
         assert verifier(walk.text).verdict == "pass", (seed, own, walk)
 
 
-@seeded(25, 5_000)
+@seeded(14, 5_000)
 @given(SEEDS)
 def test_whatever_is_begun_can_be_ended(seed: int) -> None:
     check_walks(seed)
@@ -191,7 +191,7 @@ def check_lets(seed: int) -> None:
         assert (verifier(data).verdict == "pass") is right, (seed, own, text)
 
 
-@seeded(25, 5_000)
+@seeded(14, 5_000)
 @given(SEEDS)
 def test_bindings_hold_what_they_declare(seed: int) -> None:
     check_lets(seed)
@@ -225,7 +225,7 @@ def check_budgets(seed: int) -> None:
     end_by(pack, host, r)
 
 
-@seeded(8, 1_000)
+@seeded(5, 1_000)
 @given(SEEDS)
 def test_budgets_are_kept(seed: int) -> None:
     check_budgets(seed)
