@@ -19,7 +19,7 @@ from rulec.compiler import build, fit
 from rulec.dsl import load
 from rulec.runtime import Verifier
 from rulec.runtime.host import Host
-from rulec.runtime.sample import sample
+from rulec.runtime.sample import Sampler, sample
 
 if TYPE_CHECKING:
     from rulec.compiler import Machine
@@ -102,7 +102,8 @@ def value_of(term: ast.expr, bound: dict[str, object]) -> object:
 def test_what_is_accepted_is_python() -> None:
     ruleset, machine = made(PYCODE)
     accepted = [one.trace for one in ruleset.samples if one.accept]
-    accepted += [sample(machine, seed, {}).decode() for seed in range(many(6))]
+    draw = Sampler(machine, longest=600)
+    accepted += [draw(seed, {}).decode() for seed in range(many(6))]
     for code in accepted:
         ast.parse(code)
         with suppress(ArithmeticError):  # a division by zero, or a number that is too large
