@@ -67,7 +67,7 @@ class Domain:
 def of_field(plan: Plan, number: int) -> Domain:
     """The domain of a field."""
     spec, type_ = plan.fields[number], plan.layout.types[number]
-    as_: dict[Kind, Kind] = {"typed": "word", "formula": "text"}
+    as_: dict[Asked, Asked] = {"typed": "word", "formula": "text"}
     return Domain(
         as_.get(spec.kind, spec.kind),
         spec.domain,

@@ -35,7 +35,7 @@ def _sort(
 ) -> machine.Sort:
     """What a value of a type is, as parameters have it."""
     kind = kind_of(type_)
-    if kind is None:
+    if kind in ("typed", "formula"):
         problems.append(unsupported(f"`{declared.name}(…)` of this type", declared.span))
         return machine.Sort("text")
     return machine.Sort(kind, domain_of(type_), words_of(type_), pattern_of(type_))

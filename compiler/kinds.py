@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from typing_extensions import assert_never
+
 from rulec.compiler import machine, regions
 from rulec.dsl import checked
 from rulec.dsl.diagnostics import Diagnostic, Label
@@ -27,8 +29,8 @@ def unsupported(what: str, span: Span) -> Diagnostic:
     )
 
 
-def kind_of(type_: checked.ScalarType) -> machine.Kind | None:
-    """What the machine takes a type for; None where it has no form for it."""
+def kind_of(type_: checked.ScalarType) -> machine.Kind:
+    """What the machine takes a type for."""
     match type_:
         case (
             checked.IntType()
@@ -59,7 +61,7 @@ def kind_of(type_: checked.ScalarType) -> machine.Kind | None:
         case checked.DefType():
             return "def"
         case _:
-            return None
+            assert_never(type_)
 
 
 def digits_of(type_: checked.ScalarType) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from rulec.dsl.json_text import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from fractions import Fraction
 
     from rulec.compiler.conditions import Formula, Quotient
@@ -275,6 +276,12 @@ class Table:
     key: str = ""
     typed: int = -1
     kinds: tuple[int, ...] = ()
+
+    def kind(self, row: Sequence[object]) -> int:
+        """The register of how many names are of the type in a row, -1 where none is."""
+        words = self.columns[self.typed].words if self.kinds else ()
+        known = bool(words) and row[self.typed] in words
+        return self.kinds[words.index(str(row[self.typed]))] if known else -1
 
 
 @dataclass(frozen=True, slots=True)

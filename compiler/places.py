@@ -165,9 +165,6 @@ class Layout:
     def parameter(self, param: checked.Param) -> None:
         """A register for a `param`."""
         kind, domain, words = kind_of(param.type), domain_of(param.type), words_of(param.type)
-        if kind is None:
-            self.problems.append(unsupported(f"`{param.name}` of this type", param.span))
-            return
         register = self.register(Gap.UNKNOWN)
         self.parameters[param.name] = machine.Parameter(
             param.name,
@@ -274,9 +271,6 @@ class Layout:
         if isinstance(type_, checked.FormulaType) and self.ruleset.names[type_.names].open:
             type_ = formula_text()
         kind = kind_of(type_)
-        if kind is None:
-            self.problems.append(unsupported(f"the type `{slot.span.text}`", slot.span))
-            return None
         register = self.register(Gap.UNKNOWN)
         digits = self.register(Gap.UNKNOWN)
         least, most, shift = digits_of(type_)

@@ -63,10 +63,6 @@ def _given(
     if key is not None and regex is None:
         problems.append(unsupported(f"a key of this type in `{table.name}`", table.span))
         return None
-    for column in plain:
-        if kind_of(column.type) is None:
-            problems.append(unsupported(f"the column `{column.name}`", table.span))
-            return None
     columns = tuple(_column(column, register) for column in plain)
     return _keyed(table.name, columns, regex or IDENTIFIER, register, key.name if key else "")
 
@@ -118,7 +114,7 @@ def _keyed(
 def _column(
     column: checked.Column, register: Callable[[Initial], int] | None
 ) -> machine.Column:
-    kind = kind_of(column.type) or "text"
+    kind = kind_of(column.type)
     kind = "text" if kind == "formula" else kind
     low = high = -1
     if register is not None and kind in ("number", "date"):

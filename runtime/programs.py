@@ -395,9 +395,9 @@ class Programs:
         table = self.machine.tables[field.table]
         rows = frame.regs[table.register] or NOTHING
         row = tuple(frame.regs[register] for register in op.attributes)
-        words = table.columns[table.typed].words if table.kinds else ()
-        if table.kinds and row[table.typed] in words:
-            frame.regs[table.kinds[words.index(row[table.typed])]] += 1
+        kind = table.kind(row)
+        if kind >= 0:
+            bump(frame.regs, kind)
         frame.regs[table.register] = rows.with_row(name, row)
         frame.regs[table.count] = len(frame.regs[table.register])
         return True

@@ -144,7 +144,12 @@ class Surely:
         spec = self._machine.fields[op.field]
         if isinstance(held[spec.register], Gap):
             return False
-        bump(held, self._machine.tables[spec.table].count)
+        table = self._machine.tables[spec.table]
+        bump(held, table.count)
+        if table.kinds:
+            kind = table.kind([held[register] for register in op.attributes])
+            if kind >= 0:
+                bump(held, kind)
         return True
 
     def _guarded(self, held: Any, op: m.Guarded) -> bool:

@@ -445,3 +445,10 @@ def build_of(text: str) -> list[str]:
 def test_an_expression_is_no_value() -> None:
     text = LETS.replace("typeof(value) == kind", "value == value")
     assert build_of(text) == ["`value` as a value can't be enforced by this version"]
+
+
+@pytest.mark.parametrize("type_", ["expr(vars)", "formula(vars)"])
+def test_no_function_takes_what_is_written_over_names(type_: str) -> None:
+    text = LETS.replace("expr(vars)", type_).replace("typeof(value) == kind", "sound(value)")
+    problems = build_of(f"external sound({type_}) -> bool\n{text}")
+    assert problems, "it is said that this can't be enforced"
