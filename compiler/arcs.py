@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
 
 class Arc(NamedTuple):
-    """A way between two states; behind it `owing` has registers, and the items owed by each."""
+    """A way between two states; behind it `owing` has registers, and the items owed by each.
+
+    It may begin to define a name, or promise one; one that `fills` may find its list full.
+    """
 
     source: int
     target: int
     tokens: int
     owing: tuple[tuple[int, int], ...] = ()
+    defines: bool = False
+    promises: bool = False
+    fills: bool = False
 
 
 class Group(NamedTuple):
@@ -39,13 +45,15 @@ class Arcs:
     """All arcs of a machine.
 
     `sure` are those that are always open, `doubtful` those that may be barred; where a choice
-    has only such ways, one of them is open. `onward` lead to one more item of a repeat whose
+    has only such ways, one of them is open; `further` ones are
+    taken for promises only. `onward` lead to one more item of a repeat whose
     items have one price, with its register. `landed` are the nodes at which other items begin.
     """
 
     owed: Owed
     sure: list[Arc] = field(default_factory=list)
     doubtful: list[Arc] = field(default_factory=list)
+    further: list[Arc] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     onward: list[tuple[int, Arc]] = field(default_factory=list)
     landed: set[int] = field(default_factory=set)
@@ -83,7 +91,9 @@ def _lay(made: Arcs, way: Way, does: Effect) -> None:
     plain = [d.register for d in made.owed.debts[way.source] if not d.bit]
     counted = [register for register in plain if register in does.counted]
     arcs = list(_over(made.owed, way, does))
-    if counted:
+    if way.further:
+        made.further += arcs
+    elif counted:
         made.onward += [(counted[0], arc) for arc in arcs]
     elif way.doubtful:
         made.doubtful += arcs
@@ -94,6 +104,8 @@ def _lay(made: Arcs, way: Way, does: Effect) -> None:
 def _over(owed: Owed, way: Way, does: Effect) -> Iterator[Arc]:
     """A way, for every set of debts that may be open behind it."""
     tokens, owing = way.tokens, []
+    counts = (op for op in way.ops if isinstance(op, m.Count))
+    fills = any(op.most is not None and op.register in does.counted for op in counts)
     for debt in owed.debts[way.target]:
         if debt.register in does.begun:
             if debt.prose:
@@ -104,7 +116,8 @@ def _over(owed: Owed, way: Way, does: Effect) -> Iterator[Arc]:
     for behind in range(owed.first[way.target + 1] - target):
         before = _before(owed, way, does, behind)
         if before is not None:
-            yield Arc(source + before, target + behind, tokens, tuple(owing))
+            arc = Arc(source + before, target + behind, tokens, tuple(owing))
+            yield arc._replace(defines=way.defines, promises=way.promises, fills=fills)
 
 
 def _before(owed: Owed, way: Way, does: Effect, behind: int) -> int | None:

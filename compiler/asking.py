@@ -126,3 +126,9 @@ def _poly(poly: Poly) -> Term:
 def whole(value: int) -> Term:
     """A whole number as a term."""
     return terms.Const(Fraction(value))
+
+
+def implied(names: Names, given: Formula, shown: Formula) -> bool:
+    """Whether one formula follows from another, as far as the solver proves it."""
+    apart = terms.Every((over_names(given), terms.Negated(over_names(shown))))
+    return isinstance(possible(names, apart), solver.Contradiction)

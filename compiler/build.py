@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
@@ -27,6 +28,7 @@ from rulec.compiler.ops import (
     Absent,
     Begin,
     Check,
+    CloseScope,
     Count,
     Cut,
     Define,
@@ -34,10 +36,13 @@ from rulec.compiler.ops import (
     Guarded,
     ItemClose,
     ItemOpen,
+    Kept,
     ListClose,
+    OpenScope,
     Program,
     Reset,
 )
+from rulec.compiler.owing import Owing
 from rulec.compiler.places import Instance, Layout, Listed, Nowhere, Place, Scalar, place_of
 from rulec.compiler.prose import Prose, Watching, alphabet
 from rulec.compiler.support import unwritten_lists
@@ -67,7 +72,7 @@ class _Loop:
     between: int
 
 
-@dataclass(slots=True)
+@dataclass
 class Builder:
     """Lays the control graph of a plan."""
 
@@ -86,6 +91,11 @@ class Builder:
     _repeating: bool = False
     _run: int = -1
 
+    @cached_property
+    def owing(self) -> Owing:
+        """Which guards ask for names only."""
+        return Owing(self.plan, self.assigned)
+
     @property
     def layout(self) -> Layout:
         """The registers."""
@@ -93,7 +103,10 @@ class Builder:
 
     def trace(self, root: Instance) -> int:
         """The whole trace; returns its first node."""
-        start = self._body(root, Entry(self.graph, lambda _: 0))(NOTHING)
+        tables = (keyed.table for keyed in self.layout.tables.values())
+        kept = tuple(Kept(n) for n, table in enumerate(tables) if table.owed >= 0)
+        end = self._through(kept, Entry(self.graph, lambda _: 0))
+        start = self._body(root, end)(NOTHING)
         self._lay_rest()
         return start
 
@@ -135,11 +148,13 @@ class Builder:
         """The text of one instance, its rules tested behind it."""
         rules = self.plan.rules_of(instance)
         tested: Program = (Check(rules),) if rules else ()
-        closing = (*tested, *self._defining(instance))
+        scopes = [(s.number, s.registers, s.saved) for s in self.layout.scopes(instance)]
+        closed: Program = tuple(CloseScope(*scope) for scope in scopes)
+        closing = (*tested, *closed, *self._defining(instance))
         outer, self._repeating = self._repeating, False
         entry = self._element(instance.shape.body, instance, self._through(closing, then))
         self._repeating = outer
-        return entry
+        return self._through(tuple(OpenScope(*scope) for scope in scopes), entry)
 
     def _defining(self, instance: Instance) -> Program:
         """The names that a shape defines enter their tables when it closes."""
@@ -150,8 +165,11 @@ class Builder:
             table = self.layout.table_of(self.plan.fields[number]).table
             sources = [instance.members[given[column.name]] for column in table.columns]
             registers = tuple(s.register for s in sources if isinstance(s, Scalar))
-            found.append(Define(number, registers))
-        return (*found, *self.layout.links.get(instance.first, ()))
+            found.append(Define(number, registers, self.layout.gathered.get(number, -1)))
+        links = self.layout.links.get(instance.first, ())
+        closed = [link.closed for link in links if link.closed >= 0]
+        rules = self.plan.rules_reading(closed)
+        return (*found, *links, *((Check(rules),) if rules else ()))
 
     def _opened(self, instance: Instance, then: Entry) -> Entry:
         resets = self.plan.resets(instance)
@@ -268,7 +286,7 @@ class Builder:
     def _guarded(self, into: Instance, element: checked.Element, way: int) -> Program:
         """The test of one way on from a choice."""
         number = self.assigned.places.get((id(into), id(element), way))
-        return () if number is None else (Guarded(number),)
+        return () if number is None else (Guarded(number, self.owing.free(number)),)
 
     def _choice(
         self,
@@ -308,6 +326,7 @@ class Builder:
     def _absent(self, fields: frozenset[int], lists: Sequence[int], into: Instance) -> Program:
         """What a way leaves out: fields are absent, lists stay empty, and rules know it."""
         registers = [self.layout.fields[number].register for number in sorted(fields)]
+        registers += self.plan.unwritten(fields)
         gone: Program = (Absent(tuple(registers)),) if registers else ()
         closed: Program = tuple(ListClose(number) for number in lists)
         rules = {*self.plan.rules_reading(registers), *self._folding(lists, into)}
@@ -337,13 +356,16 @@ class Builder:
 
     def _loop(self, element: checked.Repeat, into: Instance, leave: Entry) -> Entry:
         counted = element.low > 1 or element.high is not None
-        register = self._counter() if counted else -1
+        known = self.layout.counters.get((id(into), id(element)))
+        register = -1 if not counted else self._counter() if known is None else known
         once: Program = (Count(register, element.high),) if counted else ()
         enough: Program = (Enough(register, element.low),) if element.low > 1 else ()
         ending, going = (self._guarded(into, element, way) for way in range(2))
-        once, enough = (*once, *going), (*enough, *ending)
+        after = self._behind_an_item(ending, element, into)
+        once, enough = (*going, *once), (*enough, *after)
         # A list that may have to go on costs as much as its last item can make it.
-        least = element.high if ending and element.high is not None else element.low
+        unsure = any(isinstance(op, Guarded) and not op.owed for op in after)
+        least = element.high if unsure and element.high is not None else element.low
         loop = _Loop([], [], [], register, least, len(element.separator.encode()))
         outer = self.graph.pending
         if least > 1:
@@ -375,6 +397,16 @@ class Builder:
             return node
 
         return self._entry(lay)
+
+    def _behind_an_item(
+        self, ending: Program, element: checked.Repeat, into: Instance
+    ) -> Program:
+        """The test of a list's end where it has an item."""
+        return tuple(
+            replace(op, owed=op.owed or self.owing.after(op.guard, element, into))
+            for op in ending
+            if isinstance(op, Guarded)
+        )
 
     def _counter(self) -> int:
         register = self.layout.register(0)
@@ -442,8 +474,8 @@ class Builder:
             case "typed" | "formula":
                 return self._entry(once(lambda: self._typed(begin, end, then)))
             case "ref" | "def":
-                dfa = self._names_of(spec, type_)
-                return spelled.name(self.graph, dfa, spec, begin, end, then)
+                names = self._names_of(spec, type_)
+                return spelled.name(self.graph, names, spec, begin, end, then)
             case _:
                 assert_never(spec.kind)
 
@@ -487,11 +519,11 @@ class Builder:
         taken = spelled.Taken(spec.keep, differs)
         return spelled.text(self.graph, regex, taken, begin, end, then)
 
-    def _names_of(self, spec: Field, type_: checked.ScalarType) -> Dfa:
+    def _names_of(self, spec: Field, type_: checked.ScalarType) -> spelled.Spelling:
         """How a name may be spelled: by its own expression, or as any of its table."""
-        if isinstance(type_, checked.DefType):
-            return spelling(type_, self.layout.table_of(spec))
-        return self.layout.table_of(spec).dfa
+        keyed = self.layout.table_of(spec)
+        dfa = spelling(type_, keyed) if isinstance(type_, checked.DefType) else keyed.dfa
+        return spelled.Spelling(dfa, keyed.table.owed >= 0)
 
     # --- prose and watches ---
 
@@ -556,5 +588,6 @@ class Builder:
         entry = self._opened(instance, inside)(NOTHING)
         self._watch, self._behind, self._inner = outer
         registers = (*self.plan.resets(instance), *self.counters[before:])
+        registers += self.plan.naming(instance)
         self.watches[number] = replace(made, entry=entry, registers=registers)
         return number

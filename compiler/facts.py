@@ -76,6 +76,7 @@ def needed(plan: Plan, list_: int) -> Poly | None:
         for place in instance.places:
             if isinstance(place, Listed) and place.list == list_:
                 field = place.item.field if isinstance(place.item, Scalar) else -1
-                if field >= 0 and plan.fields[field].kind == "ref":
-                    return variable(plan.layout.table_of(plan.fields[field]).table.count)
+                spec = plan.fields[field] if field >= 0 else None
+                if spec is not None and spec.kind == "ref" and not spec.forward:
+                    return variable(plan.layout.table_of(spec).table.count)
     return None

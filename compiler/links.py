@@ -55,16 +55,18 @@ class Links:
         if self._places is None:
             names = (name for item in self.edges.items() for name in (item[0], *item[1]))
             self._places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+            order = _inwards(self.edges, self._places)
             below = dict.fromkeys(self._places, 0)
             moved = True
-            while moved:
+            while moved:  # twice, or a few times more where there are circles
                 moved = False
-                for name, leads in self.edges.items():
+                for name in order:
+                    leads = self.edges.get(name, ())
                     reached = below[name] | _union(self._places, below, leads)
                     moved = moved or reached != below[name]
                     below[name] = reached
             self._below = below
-            self._depths = _depths(self.edges, self._places) if self.acyclic else {}
+            self._depths = _depths(self.edges, order) if self.acyclic else {}
         return self._places
 
     @property
@@ -110,19 +112,31 @@ def _union(places: Mapping[str, int], below: Mapping[str, int], names: Iterable[
     return found
 
 
-def _depths(edges: Mapping[str, tuple[str, ...]], names: Iterable[str]) -> dict[str, int]:
+def _depths(edges: Mapping[str, tuple[str, ...]], order: Iterable[str]) -> dict[str, int]:
     """The longest way from each name, in a graph without circles."""
     found: dict[str, int] = {}
-    for start in names:
-        stack = [start]
-        while stack:
-            name = stack[-1]
-            waiting = [target for target in edges.get(name, ()) if target not in found]
-            if waiting:
-                stack.extend(waiting)
-                continue
-            found[stack.pop()] = 1 + max((found[t] for t in edges.get(name, ())), default=-1)
+    for name in order:
+        found[name] = 1 + max((found[target] for target in edges.get(name, ())), default=-1)
     return found
+
+
+def _inwards(edges: Mapping[str, tuple[str, ...]], names: Iterable[str]) -> list[str]:
+    """The names, each behind those that it leads to as far as there are no circles."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    for start in names:
+        stack = [(start, iter(edges.get(start, ())))] if start not in seen else []
+        seen.add(start)
+        while stack:
+            name, targets = stack[-1]
+            target = next((target for target in targets if target not in seen), None)
+            if target is None:
+                found[name] = None
+                stack.pop()
+            else:
+                seen.add(target)
+                stack.append((target, iter(edges.get(target, ()))))
+    return list(found)
 
 
 NOTHING = Links({})

@@ -21,10 +21,10 @@ CLOSED = 3
 
 
 def value(evaluator: Evaluator, term: Asking) -> Value:
-    """The value of a term that asks a table or a graph."""
+    """The value of a term that asks a table or a graph; no name to come opens a circle."""
     until = term.until if isinstance(term, terms.Linked | terms.Entries) else ()
-    if any(evaluator.register(phase) != CLOSED for phase in until):
-        return Gap.UNKNOWN
+    if not all(_over(evaluator, register) for register in until):
+        return False if _circular(evaluator, term) else Gap.UNKNOWN
     held: list[Any] = [evaluator.value(part) for part in terms.parts(term)]
     gap = worst(held)
     if gap is not None:
@@ -40,14 +40,30 @@ def value(evaluator: Evaluator, term: Asking) -> Value:
             return _linked(evaluator, term, held)
 
 
+def _circular(evaluator: Evaluator, term: Asking) -> bool:
+    """Whether a graph that must have no circle has one already."""
+    if not isinstance(term, terms.Linked) or term.function != "acyclic":
+        return False
+    return not _graph(evaluator, term).acyclic
+
+
+def _over(evaluator: Evaluator, register: int) -> bool:
+    """Whether a list, or a shape that stands alone, is closed, or will never be."""
+    return evaluator.register(register) in (CLOSED, Gap.ABSENT)
+
+
 def _rows(evaluator: Evaluator, register: int) -> rows.Rows:
     held: Any = evaluator.register(register)
     return held if isinstance(held, rows.Rows) else rows.NOTHING
 
 
-def _linked(evaluator: Evaluator, term: terms.Linked, names: list[Any]) -> Value:
+def _graph(evaluator: Evaluator, term: terms.Linked) -> links.Links:
     held: Any = evaluator.register(term.graph)
-    graph = held if isinstance(held, links.Links) else links.NOTHING
+    return held if isinstance(held, links.Links) else links.NOTHING
+
+
+def _linked(evaluator: Evaluator, term: terms.Linked, names: list[Any]) -> Value:
+    graph = _graph(evaluator, term)
     match term.function:
         case "acyclic":
             return graph.acyclic

@@ -7,9 +7,14 @@ items still to come can add, and how many they can be; elsewhere it is found ste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import combinations
+from operator import add
 from typing import TYPE_CHECKING
 
+from rulec.compiler import promises
+from rulec.compiler.asking import implied
 from rulec.compiler.conditions import (
     PRESENT,
     Atom,
@@ -27,7 +32,7 @@ from rulec.compiler.facts import needed
 from rulec.compiler.flatten import Flattener
 from rulec.compiler.places import Instance, Listed, Scalar, place_of
 from rulec.compiler.polynomial import Poly, hull, number, variable
-from rulec.compiler.support import instances_in, lists_in
+from rulec.compiler.support import lists_in
 from rulec.compiler.values import scaled
 from rulec.dsl import checked
 
@@ -35,8 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rulec.compiler.machine import Folding
+    from rulec.compiler.places import Place
     from rulec.compiler.polynomial import Range
     from rulec.compiler.projection import Projection
+    from rulec.compiler.space import Space
 
 MOST_ROUNDS = 6
 """Steps in which what must hold between items is found."""
@@ -47,11 +54,25 @@ MOST_GAPS = 8
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A repeat, with the register that counts its items (-1 where none does)."""
+    """A repeat, with the register that counts its items (-1 where none does).
+
+    With `own` it is the repeat's own counter, not the count of a list.
+    """
 
     element: checked.Repeat
     into: Instance
     count: int
+    own: bool = False
+
+    def next(self, space: Space, formula: Formula) -> Formula:
+        """The formula before one more item, which is counted first."""
+        if not self.own:
+            return formula
+        return space.replaced(formula, self.count, variable(self.count) + number(1))
+
+    def begun(self, space: Space, formula: Formula) -> Formula:
+        """The formula before the first item."""
+        return space.replaced(formula, self.count, Poly()) if self.own else formula
 
     @property
     def enough(self) -> Cell:
@@ -87,7 +108,7 @@ def repeated(
     carried = _carried(projection, element, into)
     held = carried & projection.names.space.deep(after)
     if held and loop.count < 0 and (element.low > 1 or element.high is not None):
-        raise Unfit("how many items its list has isn't counted by the list", rules_of(after))
+        loop = _counted(projection, loop)
     here = after
     summed = bool(held) and not projection.stepwise and _only_sums(projection, held)
     if summed:
@@ -95,16 +116,16 @@ def repeated(
         here = _future(projection, loop, after, held)
         here = within(here, _possible(projection, element, into))
     for _ in range(MOST_ROUNDS):
-        more = projection.element(element.body, into, here)
+        more = loop.next(projection.names.space, projection.element(element.body, into, here))
         closed = _either(projection, loop, after, more)
-        if closed == here or summed:
+        if closed == here or (summed and _settled(projection, loop, held, here, closed)):
             break
         here = closed
     else:
         reason = "what its items leave to those behind them is found by no few steps"
         raise Unfit(reason, rules_of(here, more))
     projection.decide("item", element, into, here, [after, more], loop.control)
-    first = here
+    first = loop.begun(projection.names.space, here)
     for list_ in lists_in(element, into):
         first = projection.emptied(first, list_)
     return first
@@ -120,6 +141,18 @@ def _possible(projection: Projection, element: checked.Repeat, into: Instance) -
     return tuple(found)
 
 
+def _settled(
+    projection: Projection, loop: Loop, held: set[int], here: Formula, closed: Formula
+) -> bool:
+    """Whether what sums leave open is all that stands between items.
+
+    Names are more than counted: the first reference has to find one.
+    """
+    if not held & _of_names(projection):
+        return True
+    return implied(projection.names, within(here, loop.control.known), closed)
+
+
 def _either(projection: Projection, loop: Loop, after: Formula, more: Formula) -> Formula:
     return projection.joined([within(after, loop.enough), within(more, loop.room)])
 
@@ -131,6 +164,15 @@ def _counter(projection: Projection, element: checked.Repeat, into: Instance) ->
         if isinstance(place, Listed):
             return projection.plan.lists[place.list].count
     return -1
+
+
+def _counted(projection: Projection, loop: Loop) -> Loop:
+    """The repeat with a counter of its own, which no list has."""
+    names = projection.names
+    count = names.plan.layout.counter(id(loop.into), id(loop.element))
+    names.scales[count] = 1
+    names.space.bounds[count] = (0, loop.element.high)
+    return replace(loop, count=count, own=True)
 
 
 def _always(element: checked.Element) -> list[checked.Slot]:
@@ -147,9 +189,7 @@ def _always(element: checked.Element) -> list[checked.Slot]:
 def _carried(projection: Projection, element: checked.Repeat, into: Instance) -> set[int]:
     """The variables that an item changes for what comes behind it."""
     plan, found = projection.plan, set[int]()
-    for inner in instances_in(element, into):
-        for table in plan.defining(inner):
-            found.update((table.count, *table.kinds))
+    found |= promises.registers(plan, element, into)
     for list_ in lists_in(element, into):
         found.add(plan.lists[list_].count)
         for fold in plan.folds:
@@ -159,25 +199,27 @@ def _carried(projection: Projection, element: checked.Repeat, into: Instance) ->
 
 
 def _only_sums(projection: Projection, held: set[int]) -> bool:
-    counts = {list_.count for list_ in projection.plan.lists} | _names(projection)
+    counts = {list_.count for list_ in projection.plan.lists}
     sums = {f.register for f in projection.plan.folds if f.function in ("sum", "count")}
-    return held <= sums | counts and not held <= counts
+    return held <= sums | counts | _of_names(projection) and not held <= counts
 
 
-def _names(projection: Projection) -> set[int]:
+def _of_names(projection: Projection) -> set[int]:
     """The registers that count the names of tables."""
-    return {keyed.table.count for keyed in projection.plan.layout.tables.values()}
+    tables = [keyed.table for keyed in projection.plan.layout.tables.values()]
+    return {n for table in tables for n in (table.count, table.begun, table.owed)} - {-1}
 
 
 def _future(projection: Projection, loop: Loop, after: Formula, held: set[int]) -> Formula:
     """The formula behind a list, with all that the items still to come may add."""
     folds = [fold for fold in projection.plan.folds if fold.register in held]
     adds = {fold.register: _contribution(projection, loop, fold) for fold in folds}
+    for register in held & _of_names(projection):
+        adds[register] = _contribution(projection, loop, frozenset({register}))
     if loop.count in held:
         adds[loop.count] = (1, 1)
-    for count in held & _names(projection):
-        adds[count] = _defines(projection, loop.element.body, loop.into, count)
-    if all(low != most for low, most in adds.values()):
+    promising = bool(folds) and bool(held & _of_names(projection))  # one item is both
+    if all(low != most for low, most in adds.values()) and not promising:
         return _unnumbered(projection, loop, after, adds)
     space = projection.names.space
     high = loop.element.high
@@ -187,12 +229,14 @@ def _future(projection: Projection, loop: Loop, after: Formula, held: set[int]) 
         if low is not None and low == most:
             after = space.replaced(after, register, variable(register) + still.times(low))
     rest = {register: each for register, each in adds.items() if each[0] != each[1]}
-    for register, each in rest.items():
-        total = space.fresh((None, None))
-        added = variable(total)
-        after = space.replaced(after, register, variable(register) + added)
-        bounds = _between(added, each, still, still)
-        after = eliminate(space, within(after, bounds), total)
+    totals = {register: space.fresh((None, None)) for register in rest}
+    for register, total in totals.items():
+        after = space.replaced(after, register, variable(register) + variable(total))
+        bounds = _between(variable(total), rest[register], still, still)
+        after = within(after, bounds + _never_less(projection, register, variable(total)))
+    after = within(after, _together(projection, loop, totals, (still, still)))
+    for total in totals.values():
+        after = eliminate(space, after, total)
     cell: list[Atom] = []
     if loop.count >= 0:
         written = variable(loop.count)
@@ -233,12 +277,39 @@ def _unnumbered(
             else:
                 cell += _between(added, each, exact, most)
                 cell += _between(added, each, least, most)
+            cell += _never_less(projection, register, added)
+        cell += _together(projection, loop, totals, (exact, most))
         if rounds < from_here:
             cell.append(Atom("ge", exact - least))
         ways.append(within(after, tuple(cell)))
     for total in totals.values():
         ways = [eliminate(space, way, total) for way in ways]
     return projection.joined(ways)
+
+
+def _together(
+    projection: Projection,
+    loop: Loop,
+    totals: Mapping[int, int],
+    rounds: tuple[Poly, Poly | None],
+) -> Cell:
+    """What items add to promises of several tables: one of them may keep only some of these."""
+    tables = [keyed.table for keyed in projection.plan.layout.tables.values()]
+    owed = [table.owed for table in tables if table.owed in totals]
+    atoms: list[Atom] = []
+    for size in range(2, len(owed) + 1):
+        for chosen in combinations(owed, size):
+            added = reduce(add, (variable(totals[register]) for register in chosen))
+            each = _contribution(projection, loop, frozenset(chosen))
+            atoms += _between(added, each, *rounds)
+    return tuple(atoms)
+
+
+def _never_less(projection: Projection, register: int, added: Poly) -> Cell:
+    """No fewer than no names are ever owed."""
+    if register not in _of_names(projection):
+        return ()
+    return (Atom("ge", variable(register) + added),)
 
 
 def _between(added: Poly, each: Range, least: Poly, most: Poly | None) -> Cell:
@@ -274,13 +345,16 @@ def _gaps(low: int | None, high: int | None) -> int | None:
     return count if count <= MOST_GAPS else None
 
 
-def _contribution(projection: Projection, loop: Loop, fold: Folding) -> Range:
-    """What one round of a repeat can add to a sum."""
+def _contribution(projection: Projection, loop: Loop, fold: Folding | frozenset[int]) -> Range:
+    """What one round of a repeat can add to a sum, or to a count of names."""
     return _added(projection, loop.element.body, loop.into, fold)
 
 
 def _added(
-    projection: Projection, element: checked.Element, into: Instance, fold: Folding
+    projection: Projection,
+    element: checked.Element,
+    into: Instance,
+    fold: Folding | frozenset[int],
 ) -> Range:
     match element:
         case checked.Sequence(parts):
@@ -302,35 +376,12 @@ def _added(
             return 0, 0
 
 
-def _defines(
-    projection: Projection, element: checked.Element, into: Instance, count: int
-) -> Range:
-    """How many names of a table an element defines."""
-    match element:
-        case checked.Sequence(parts):
-            return _plus(*(_defines(projection, part, into, count) for part in parts))
-        case checked.Choice(options):
-            return hull(*(_defines(projection, option, into, count) for option in options))
-        case checked.Optional(body):
-            return hull((0, 0), _defines(projection, body, into, count))
-        case checked.Repeat(body, low, high):
-            least, most = _defines(projection, body, into, count)
-            return _times(least, low), _times(most, high)
-        case checked.Slot():
-            place = place_of(element, into)
-            inner = place.item if isinstance(place, Listed) else place
-            if not isinstance(inner, Instance):
-                return 0, 0
-            own = sum(table.count == count for table in projection.plan.defining(inner))
-            return _plus((own, own), _defines(projection, inner.shape.body, inner, count))
-        case _:
-            return 0, 0
-
-
 def _slot_adds(
-    projection: Projection, slot: checked.Slot, into: Instance, fold: Folding
+    projection: Projection, slot: checked.Slot, into: Instance, fold: Folding | frozenset[int]
 ) -> Range:
     place = place_of(slot, into)
+    if isinstance(fold, frozenset):
+        return _adds_names(projection, place, fold)
     if not isinstance(place, Listed):
         return (0, 0) if not isinstance(place, Instance) else _inside(projection, place, fold)
     if place.list != fold.list:
@@ -339,7 +390,33 @@ def _slot_adds(
     return _of_item(projection, place.item, fold)
 
 
-def _inside(projection: Projection, instance: Instance, fold: Folding) -> Range:
+def names_added(
+    projection: Projection, element: checked.Element, into: Instance, register: int
+) -> Range:
+    """By how much an element can change a count of names; no end is None."""
+    return _added(projection, element, into, frozenset({register}))
+
+
+def _adds_names(
+    projection: Projection, place: Place | None, registers: frozenset[int]
+) -> Range:
+    item = place.item if isinstance(place, Listed) else place
+    if isinstance(item, Instance):
+        return _inside(projection, item, registers)
+    if not isinstance(item, Scalar):
+        return 0, 0
+    spec = projection.plan.fields[item.field]
+    return _plus(*(promises.adds(projection.plan, spec, register) for register in registers))
+
+
+def _inside(
+    projection: Projection, instance: Instance, fold: Folding | frozenset[int]
+) -> Range:
+    if isinstance(fold, frozenset):
+        scopes = projection.plan.layout.scopes(instance)
+        fold = fold - {register for scope in scopes for register in scope.registers}
+        if not fold:
+            return 0, 0
     return _added(projection, instance.shape.body, instance, fold)
 
 

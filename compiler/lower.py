@@ -18,7 +18,7 @@ from rulec.compiler.terms import START, Fold, Term
 from rulec.dsl import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rulec.compiler.quantities import What
     from rulec.compiler.tables import Keyed
@@ -277,8 +277,11 @@ class Lowerer:
 
     def _column(self, held: Scalar | Many, name: str, span: Span) -> Held:
         """A column of the row that a reference stands for; its key is the reference itself."""
-        if self._is_key(held.item if isinstance(held, Many) else held, name):
+        place = held.item if isinstance(held, Many) else held
+        if self._is_key(place, name):
             return held
+        if isinstance(place, Scalar) and self._layout.fields[place.field].forward:
+            raise refuse(f"`{span.text}` of a name that may come later", span)
         if isinstance(held, Many):
             item = held.item
             if isinstance(item, Scalar) and name in dict(item.columns):
@@ -411,7 +414,7 @@ class Lowerer:
             term.function,  # type: ignore[arg-type]
             self._layout.graphs[name],
             tuple(self._term(part, this, scope) for part in names),
-            tuple(self._layout.lists[n].phase for n in lists_of(this, spec.shape)),
+            tuple(self._awaited(this, spec.shape)),
         )
         if term.function == "rooted":
             self._count_loose(found, name, names[0], this, scope)
@@ -426,6 +429,8 @@ class Lowerer:
         places = [p for p in this.places if isinstance(p, Listed) and _has(p, spec.shape)]
         instances = [i for i in self._layout.instances if i.shape.name == spec.shape]
         if not isinstance(held, Scalar) or held.loose is None or len(instances) != 1:
+            return
+        if not self._plainly_named(held):
             return
         if len(places) != 1 or places[0].item is not instances[0]:
             return
@@ -444,6 +449,12 @@ class Lowerer:
         own = terms.Relate("==", terms.Read(held.loose.register), one)
         self.forms[linked] = terms.Every((terms.Relate("<=", loose, one), own))
 
+    def _plainly_named(self, held: Scalar) -> bool:
+        """Whether names come one after the other, and are there to the end of the trace."""
+        table = self._layout.table_of(self._layout.fields[held.field]).table
+        scoped = self._layout.ruleset.names[table.name].scope
+        return table.spoken < 0 and not scoped
+
     def _over(self, held: Scalar) -> str:
         """The table to which a reference refers."""
         return self._layout.table_of(self._layout.fields[held.field]).table.name
@@ -459,6 +470,17 @@ class Lowerer:
                 return fold, {number: fold.fold}
             case _:
                 return None
+
+    def _awaited(self, place: Place, shape: str) -> Iterator[int]:
+        """What tells that all of a shape in an instance is written: 3 in these registers."""
+        for part in place.places if isinstance(place, Instance) else ():
+            match part:
+                case Instance() if part.shape.name == shape:
+                    yield self._layout.closing(part)
+                case Instance():
+                    yield from self._awaited(part, shape)
+                case Listed(number, item) if _has(item, shape):
+                    yield self._layout.lists[number].phase
 
     def gathered(self, place: Place) -> int:
         """The register of a name, or of all names of a list."""

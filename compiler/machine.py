@@ -99,12 +99,12 @@ class Field:
     than the text shows (2 for percent). `domain` is the type's own set; `rules` are those
     that narrow it. A name is one of `tables[table]`, with at most `longest` bytes; a reference
     has the columns of its row in the fields `columns`, which no text shows. The unit of a
-    quantity has its number's field as `counts`. With `operands` the numbers of an expression go
-    into `digits`. What is written over names is one of `grammars[grammar]`, and the words of a
-    `typed` field are its types. A `quoted` field is written with the escapes of a JSON string.
-    Of a reference `loose` may name a field that no text shows, the register of a graph, and
-    that of the names cited beside it (-1: none): whether nothing in the graph refers to its
-    name yet.
+    quantity has its number's field as `counts`. A `forward` reference may be to a name that
+    comes later. With `operands` the numbers of an expression go into `digits`. What is written
+    over names is one of `grammars[grammar]`, and the words of a `typed` field are its types. A
+    `quoted` field is written with the escapes of a JSON string. Of a reference `loose` may name
+    a field that no text shows, the register of a graph, and that of the names cited beside it
+    (-1: none): whether nothing in the graph refers to its name yet.
     """
 
     name: str
@@ -122,6 +122,7 @@ class Field:
     table: int = -1
     columns: tuple[int, ...] = ()
     longest: int = 0
+    forward: bool = False
     counts: int = -1
     operands: bool = False
     quoted: bool = False
@@ -264,6 +265,10 @@ class Table:
     The rows are `given` with the request, or the trace defines them. `key` is the place of the
     key's column among those of a given row, `longest` the most bytes of a key. `kinds` are
     registers of how many names there are of each word of the column `typed` (-1: not counted).
+    Where names may be promised, or begin before others are defined, the register `spoken` holds
+    those that have been spoken of, `begun` how many of them the trace has begun to define,
+    `owed` how many are only promised (-1: no name can be). Its names are spelled in so many
+    `forms`.
     """
 
     name: str
@@ -276,6 +281,10 @@ class Table:
     key: str = ""
     typed: int = -1
     kinds: tuple[int, ...] = ()
+    spoken: int = -1
+    begun: int = -1
+    owed: int = -1
+    forms: int = 1
 
     def kind(self, row: Sequence[object]) -> int:
         """The register of how many names are of the type in a row, -1 where none is."""

@@ -58,6 +58,12 @@ class Names:
             self._add(register, parameter.kind, parameter.domain, parameter.words)
         for keyed in self.plan.layout.tables.values():
             self._table(keyed.table)
+        scopes = (s for i in self.plan.layout.instances for s in self.plan.layout.scopes(i))
+        for scope in scopes:
+            for register, kept in scope.kept.items():
+                if register in self.scales:
+                    self.scales[kept] = 1
+                    self.space.bounds[kept] = self.space.bounds[register]
         for list_ in self.plan.lists:
             self.scales[list_.count] = 1
             self.space.bounds[list_.count] = (0, list_.high)
@@ -85,11 +91,10 @@ class Names:
 
     def _table(self, table: Table) -> None:
         """How many rows there are, and the ends of columns that have an order."""
-        self.scales[table.count] = 1
-        self.space.bounds[table.count] = (0, MOST_ROWS)
-        for register in table.kinds:
-            self.scales[register] = 1
-            self.space.bounds[register] = (0, MOST_ROWS)
+        for register in (table.count, table.begun, table.owed, *table.kinds):
+            if register >= 0:
+                self.scales[register] = 1
+                self.space.bounds[register] = (0, MOST_ROWS)
         for column in table.columns:
             for register in (column.low, column.high):
                 if register >= 0:

@@ -84,9 +84,13 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """Dies where what follows could not be completed."""
+    """Dies where what follows could not be completed.
+
+    With `owed` it does so only where names are promised, whose cost is counted by itself.
+    """
 
     guard: int
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +165,13 @@ class EndText:
 class TakeName:
     """A byte of a name; dies where none that may stand here begins so.
 
-    Where names must be new, so many can follow here, as far as that matters (0: enough); -1
-    where it is one that is there.
+    Where names may be new, so many can follow here, as far as that matters (0: enough); -1
+    where it is one that is there. Of a table in which names may be `promised` it may have to be
+    one of those, whatever room there is.
     """
 
     room: int = 0
+    promised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +183,55 @@ class EndName:
 
 @dataclass(frozen=True, slots=True)
 class Define:
-    """The name in a field enters its table, with the values of some registers."""
+    """The name in a field enters its table, with the values of some registers.
+
+    Of a list of names, all those that the register `names` holds do.
+    """
 
     field: int
     attributes: tuple[int, ...]
+    names: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """No more names of a table can be defined: dies where one is still promised."""
+
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScope:
+    """Names live from here on: `registers` tell of those around, and are kept in `saved`.
+
+    They are known inside, but promises around are none that names inside could keep.
+    """
+
+    table: int
+    registers: tuple[int, ...]
+    saved: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseScope:
+    """The names inside are gone; dies where one is still promised."""
+
+    table: int
+    registers: tuple[int, ...]
+    saved: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The name in a register enters a graph, with all those in other registers."""
+    """The name in a register enters a graph, with all those in other registers.
+
+    Where its shape stands alone, 3 in the register `closed` tells that it has, as of a list.
+    """
 
     graph: int
     name: int
     targets: int
+    closed: int = -1
 
 
 Breach: TypeAlias = Literal["", "number", "operand"]
@@ -311,6 +353,9 @@ Op: TypeAlias = (
     | TakeName
     | EndName
     | Define
+    | Kept
+    | OpenScope
+    | CloseScope
     | Link
     | StepExpr
     | EndExpr

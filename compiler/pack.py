@@ -117,6 +117,8 @@ class Pack:
             "costs": self.costs.states,
             "each": self.costs.each,
             "words": self.costs.words,
+            "promised": self.costs.promised,
+            "promise": self.costs.promise,
         }
         return save(tensors, self._metadata())
 
@@ -231,7 +233,8 @@ def _decoded(metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -
     if not ends or not all(0 <= end < table.size for end in ends):
         raise Malformed("an end outside of the vocabulary")
     rows = dict(_rows(tensors, table, machine))
-    costs = Costs(tensors["costs"], tensors["each"], tensors["words"])
+    names = ("costs", "each", "words", "promised", "promise")
+    costs = Costs(*(tensors[name] for name in names))
     _examine_costs(costs, machine)
     return Pack(machine, table, ends, metadata["rules"], metadata["vocabulary"], costs, rows)
 
@@ -241,6 +244,8 @@ def _examine_costs(costs: Costs, machine: Machine) -> None:
         (costs.states, (Owed(machine).first[-1],)),
         (costs.each, (len(machine.initial),)),
         (costs.words, (len(costs.words), 3)),
+        (costs.promised, (len(costs.states), 2)),
+        (costs.promise, (1,)),
     ):
         if found.dtype != np.int64 or found.shape != shape:
             raise Malformed("costs of another shape")

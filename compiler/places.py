@@ -111,6 +111,21 @@ def place_of(slot: checked.Slot, into: Instance) -> Place | None:
 Initial: TypeAlias = Exact | Gap | int | tuple[Exact, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A table, by its number, whose names live in a shape; `saved` keeps its `registers`."""
+
+    number: int
+    table: machine.Table
+    registers: tuple[int, ...]
+    saved: tuple[int, ...]
+
+    @property
+    def kept(self) -> dict[int, int]:
+        """Where each register is kept."""
+        return dict(zip(self.registers, self.saved, strict=True))
+
+
 @dataclass(slots=True)
 class Layout:
     """Every register, field and list of a ruleset."""
@@ -133,6 +148,14 @@ class Layout:
     links: dict[int, list[Link]] = field(default_factory=dict)
     """What enters graphs when an instance closes, by the instance's first register."""
     instances: list[Instance] = field(default_factory=list)
+    gathered: dict[int, int] = field(default_factory=dict)
+    """The registers that hold the names of lists of new names, by their fields."""
+    saved: dict[int, list[Scope]] = field(default_factory=dict)
+    """The tables whose names live in an instance, by its first register."""
+    closings: dict[int, int] = field(default_factory=dict)
+    """What tells that an instance is closed, by its first register."""
+    counters: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The registers that count the items of repeats for guards, by instance and element."""
     problems: list[Diagnostic] = field(default_factory=list)
 
     def register(self, initial: Initial) -> int:
@@ -153,6 +176,49 @@ class Layout:
     def given(self) -> tuple[machine.Parameter, ...]:
         """All that is known with the request: what it gives, and what is computed of that."""
         return (*self.parameters.values(), *self.computed.values())
+
+    def scopes(self, instance: Instance) -> list[Scope]:
+        """The tables whose names live in an instance, with what is kept of those around."""
+        if instance.first not in self.saved:
+            self.saved[instance.first] = [
+                Scope(
+                    number, keyed.table, registers, tuple(self.register(()) for _ in registers)
+                )
+                for number, (name, keyed) in enumerate(self.tables.items())
+                if self._lives_in(name, instance)
+                for registers in (self._of_table(name, keyed.table),)
+            ]
+        return self.saved[instance.first]
+
+    def _lives_in(self, names: str, instance: Instance) -> bool:
+        declared = self.ruleset.names.get(names)
+        return (
+            declared is not None
+            and bool(declared.scope)
+            and (declared.scope == instance.shape.name)
+        )
+
+    def _of_table(self, name: str, table: machine.Table) -> tuple[int, ...]:
+        """The registers of a table, and of the graphs over its names."""
+        own = [table.register, table.count, table.spoken, table.begun, table.owed]
+        own += table.kinds
+        for graph, spec in self.ruleset.graphs.items():
+            node = self.ruleset.shapes[spec.shape].fields[spec.node].type
+            if isinstance(node, checked.DefType) and node.names == name:
+                own.append(self.graphs[graph])
+        return tuple(register for register in own if register >= 0)
+
+    def closing(self, instance: Instance) -> int:
+        """The register that tells that a shape which stands alone is closed."""
+        if instance.first not in self.closings:
+            self.closings[instance.first] = self.register(0)
+        return self.closings[instance.first]
+
+    def counter(self, instance: int, element: int) -> int:
+        """The register that counts the items of a repeat, by the ids of where it stands."""
+        if (instance, element) not in self.counters:
+            self.counters[instance, element] = self.register(0)
+        return self.counters[instance, element]
 
     def table_of(self, field: machine.Field) -> Keyed:
         """The table of a field that is a name."""
@@ -362,6 +428,7 @@ class Layout:
             table=place,
             columns=tuple(scalar.field for _, scalar in columns),
             longest=keyed.table.longest,
+            forward=isinstance(type_, checked.RefType) and type_.forward,
         )
         backward = isinstance(type_, checked.RefType) and not type_.forward
         rooted = backward and name in rooted_graphs(self.ruleset)

@@ -7,10 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rulec.compiler import machine, opaque, terms
+from rulec.compiler.conditions import PRESENT
 from rulec.compiler.externals import externals_of
+from rulec.compiler.kinds import unsupported
 from rulec.compiler.lower import NotEnforced, deep_folds
 from rulec.compiler.ops import Link
 from rulec.compiler.places import Instance, Layout, Listed, Place, Scalar, place_of
+from rulec.compiler.polynomial import Poly, variable
 from rulec.compiler.quantities import apart, units_in
 from rulec.compiler.rooting import counted, rooted_graphs
 from rulec.compiler.sources import SourceLowerer
@@ -56,8 +59,17 @@ class Plan:
 
     def definitions(self, instance: Instance) -> list[int]:
         """The fields of an instance that are new names."""
-        own = (place.field for place in instance.places if isinstance(place, Scalar))
+        items = (p.item if isinstance(p, Listed) else p for p in instance.places)
+        own = (place.field for place in items if isinstance(place, Scalar))
         return [number for number in own if self.fields[number].kind == "def"]
+
+    def written_names(self, instance: Instance, field: int) -> Poly:
+        """How many names a field of an instance has written once that closes."""
+        for place in instance.places:
+            item = place.item if isinstance(place, Listed) else None
+            if isinstance(place, Listed) and isinstance(item, Scalar) and item.field == field:
+                return variable(self.lists[place.list].count)
+        return variable(PRESENT + self.fields[field].register)
 
     def steered(self, field: machine.Field) -> bool:
         """Whether a rule that steers reads the field."""
@@ -68,7 +80,27 @@ class Plan:
         own = range(instance.first, instance.end)
         lists = self.layout.lists
         folded = (f.register for f in self.folds if lists[f.outer].count in own)
-        return (*own, *folded)
+        closings = (r for first, r in self.layout.closings.items() if first in own)
+        return (*own, *folded, *closings)
+
+    def naming(self, instance: Instance) -> tuple[int, ...]:
+        """The registers of the tables and graphs that the names of an instance enter."""
+        inside = range(instance.first, instance.end)
+        named = [f for f in self.fields if f.register in inside and f.kind in ("ref", "def")]
+        found: dict[int, None] = {}
+        for table in (self.layout.table_of(f).table for f in named):
+            own = (table.register, table.count, table.spoken, table.begun, table.owed)
+            found |= dict.fromkeys(own)
+        links = (links for first, links in self.layout.links.items() if first in inside)
+        found |= dict.fromkeys(link.graph for own in links for link in own)
+        return tuple(register for register in found if register >= 0)
+
+    def unwritten(self, gone: frozenset[int]) -> Iterator[int]:
+        """What would tell that shapes are closed of which all fields are gone."""
+        for instance in self.layout.instances:
+            own = _scalars(instance)
+            if instance.first in self.layout.closings and own and own <= gone:
+                yield self.layout.closings[instance.first]
 
     def rules_reading(self, registers: Iterable[int]) -> tuple[int, ...]:
         """The rules that read one of the registers, in folds too."""
@@ -160,7 +192,8 @@ def plan_ruleset(ruleset: checked.Ruleset) -> Plan:
                 )
             )
         instance.rules = tuple(range(before, len(rules)))
-    _link(layout, lowerer)
+    problems += _link(layout, lowerer)
+    _gather(layout, lowerer)
     plan = Plan(ruleset, layout, root, tuple(lowerer.folds), tuple(rules), tuple(sources))
     plan.externals, misfits = externals_of(ruleset, _said(plan))
     plan.problems = tuple(dict.fromkeys((*problems, *misfits)))
@@ -204,15 +237,28 @@ def _said(plan: Plan) -> tuple[Term, ...]:
     return (*(rule.term for rule in plan.rules), *(fold.body for fold in plan.folds))
 
 
-def _link(layout: Layout, lowerer: SourceLowerer) -> None:
+def _gather(layout: Layout, lowerer: SourceLowerer) -> None:
+    """Lists of new names are held until their shape closes."""
+    for instance in layout.instances:
+        for place in instance.places:
+            item = place.item if isinstance(place, Listed) else None
+            if isinstance(item, Scalar) and layout.fields[item.field].kind == "def":
+                layout.gathered[item.field] = lowerer.gathered(place)
+
+
+def _link(layout: Layout, lowerer: SourceLowerer) -> Iterator[Diagnostic]:
     """What enters graphs: a node of each instance of their shapes."""
     for name, graph in layout.ruleset.graphs.items():
+        shape = layout.ruleset.shapes[graph.shape]
+        if shape.fields[graph.node].cardinality == "list":
+            yield unsupported(f"a list as the node of `{name}`", graph.span)
         for instance in layout.instances:
             if instance.shape.name == graph.shape:
                 node = instance.members[graph.node]
                 targets = lowerer.gathered(instance.members[graph.edges])
                 if isinstance(node, Scalar):
-                    made = Link(layout.graphs[name], node.register, targets)
+                    closed = layout.closings.get(instance.first, -1)
+                    made = Link(layout.graphs[name], node.register, targets, closed)
                     layout.links.setdefault(instance.first, []).append(made)
 
 
@@ -221,6 +267,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
 
     `numbers` are the fields of the numbers of quantities, by the fields of their units.
     """
+    edges = _edges(plan)
     asked = frozenset().union(*map(opaque.operands, _said(plan)))
     lent = frozenset(r for place in plan.layout.instances for r in _lent(plan.layout, place))
     plan.fields = tuple(
@@ -231,6 +278,7 @@ def _connect(plan: Plan, numbers: Mapping[int, int]) -> None:
                     field_.register,
                     field_.digits,
                     *(plan.layout.fields[column].register for column in field_.columns),
+                    *edges.get(field_.register, ()),
                 )
             ),
             keep=field_.register in lent or bool(plan.rules_reading((field_.register,))),
@@ -275,6 +323,18 @@ def _lent(layout: Layout, instance: Instance) -> Iterator[int]:
             given = instance.members[source]
             if isinstance(given, Scalar):
                 yield given.register
+
+
+def _edges(plan: Plan) -> dict[int, list[int]]:
+    """The graphs of which a field is an edge, by its register."""
+    found: dict[int, list[int]] = {}
+    gathered = {fold.register: fold for fold in plan.folds}
+    for link in (link for links in plan.layout.links.values() for link in links):
+        fold = gathered.get(link.targets)
+        read = None if fold is None else fold.body
+        register = read.register if isinstance(read, terms.Read) else link.targets
+        found.setdefault(register, []).append(link.graph)
+    return found
 
 
 def deep_registers(term: Term, folds: tuple[machine.Folding, ...]) -> frozenset[int]:

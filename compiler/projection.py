@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from typing_extensions import assert_never
 
-from rulec.compiler import scalars, terms
+from rulec.compiler import promises, scalars, terms
 from rulec.compiler.accumulate import Accumulator, most_items
 from rulec.compiler.conditions import (
     PRESENT,
@@ -32,7 +32,7 @@ from rulec.compiler.conditions import (
 )
 from rulec.compiler.facts import facts
 from rulec.compiler.flatten import Flattener
-from rulec.compiler.loops import repeated
+from rulec.compiler.loops import names_added, repeated
 from rulec.compiler.places import Instance, Listed, Nowhere, Place, Scalar, place_of
 from rulec.compiler.polynomial import Poly, number, variable
 from rulec.compiler.steering import conjuncts
@@ -105,6 +105,10 @@ class Projection:
     settlings: list[tuple[str, Formula, Formula]] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     start: Formula = TRUE
+    behind: dict[tuple[int, Where], Formula] = field(default_factory=dict)
+    """What must hold behind the proses that watches look into."""
+    most: dict[int, int | None] = field(default_factory=dict)
+    """How many names of a table can be defined, by the register that counts them."""
     watched: bool = False
     repeating: bool = False
 
@@ -115,12 +119,35 @@ class Projection:
 
     def run(self) -> None:
         """Project everything. Raises `Unfit`."""
-        self.start = self.instance(self.plan.root, TRUE)
-        for watching in self.plan.layout.watching.values():
+        root = self.plan.root
+        instances = self.plan.layout.instances
+        scoped = {s.table.count for i in instances for s in self.plan.layout.scopes(i)}
+        tables = (keyed.table for keyed in self.plan.layout.tables.values())
+        for count in (table.count for table in tables):
+            added = names_added(self, root.shape.body, root, count)[1]
+            limited = not self._watches_define(count) and count not in scoped
+            self.most[count] = added if limited else None
+        start = self.instance(root, promises.at_end(self.plan, self.most))
+        self.start = promises.at_start(self.plan, self.names.space, start)
+        for prose, watching in self.plan.layout.watching.items():
             for _, instance in watching:
                 self.watched = True
-                self.instance(instance, TRUE)
+                self.instance(instance, self._around(prose, instance))
                 self.watched = False
+
+    def _around(self, prose: int, instance: Instance) -> Formula:
+        """What must hold behind a watch: what follows its prose, as far as names go."""
+        changed = promises.registers(self.plan, instance.shape.body, instance)
+        behind = conjoined(*(f for (number_, _), f in self.behind.items() if number_ == prose))
+        return tuple(block for block in behind if self.names.space.deep((block,)) & changed)
+
+    def _watches_define(self, count: int) -> bool:
+        """Whether a watch may define names of a table, of which there may be any number."""
+        watching = (w for found in self.plan.layout.watching.values() for w in found)
+        return any(
+            count in promises.registers(self.plan, instance.shape.body, instance)
+            for _, instance in watching
+        )
 
     # --- rules ---
 
@@ -191,32 +218,35 @@ class Projection:
 
     def instance(self, instance: Instance, after: Formula) -> Formula:
         """What must hold before an instance, given what must hold behind it."""
+        space = self.names.space
         for number_ in self.plan.definitions(instance):
-            after = self._defined(instance, number_, after)
+            after = self._sorted(instance, number_, after)
+        after = promises.closed(self.plan, space, instance, after)
+        after = promises.scope_closed(self.plan, space, instance, after)
         own = self._own(instance)
         outer, self.repeating = self.repeating, False
         before = self.element(instance.shape.body, instance, conjoined(after, own))
         self.repeating = outer
-        return before
+        return promises.scope_opened(self.plan, space, instance, before)
 
-    def _defined(self, instance: Instance, field_: int, after: Formula) -> Formula:
-        """What must hold before one more name is there."""
+    def _sorted(self, instance: Instance, field_: int, after: Formula) -> Formula:
+        """What must hold before more names of some type are there."""
         table = self.plan.layout.table_of(self.plan.fields[field_]).table
-        after = self._counted(after, table.count)
         asked = [count for count in table.kinds if count in variables(after)]
         type_ = self.plan.layout.types[field_]
         if not asked or not isinstance(type_, checked.DefType):
             return after
         given = instance.members[dict(type_.attributes)[table.columns[table.typed].name]]
         kind = variable(given.register) if isinstance(given, Scalar) else number(0)
+        more = self.plan.written_names(instance, field_)
         ways = [
-            within(self._counted(after, count), (equal(kind, number(place)),))
+            within(
+                self.names.space.replaced(after, count, variable(count) + more),
+                (equal(kind, number(place)),),
+            )
             for place, count in enumerate(table.kinds)
         ]
         return self.joined(ways)
-
-    def _counted(self, formula: Formula, register: int) -> Formula:
-        return self.names.space.replaced(formula, register, variable(register) + number(1))
 
     def element(self, element: checked.Element, into: Instance, after: Formula) -> Formula:
         """What must hold before an element, given what must hold behind it."""
@@ -349,17 +379,19 @@ class Projection:
 
     def apart(self) -> Projection:
         """A projection of the same rules that notes nothing in this one."""
-        return Projection(self.names, self.rules, self.stepwise, items=self.items)
+        return Projection(
+            self.names, self.rules, self.stepwise, items=self.items, most=self.most
+        )
 
     def scalar(self, spec: Field, where: Where, after: Formula) -> Formula:
         """What must hold before a field, given what must hold behind it."""
         after = self._put(after, PRESENT + spec.register, 1)
         if spec.register in self.distinct:
             self.distinct_places[where] = self.distinct[spec.register]
-        if spec.kind == "ref":
-            return self._referred(spec, where, after)
-        if spec.kind == "def":
-            return scalars.defined(self.plan, spec, after)
+        if spec.kind in ("ref", "def"):
+            return self._of_name(spec, where, after)
+        if spec.kind == "prose":
+            self.behind[self.plan.fields.index(spec), where] = after
         after = conjoined(after, scalars.written(self.plan, spec))
         if spec.kind in ("text", "prose", "fraction", "formula"):
             if spec.register in self.distinct:
@@ -388,6 +420,24 @@ class Projection:
             "field", _field_name(spec), before, (after,), spec.register
         )
         return before
+
+    def _of_name(self, spec: Field, where: Where, after: Formula) -> Formula:
+        """What must hold before a name."""
+        space = self.names.space
+        if spec.kind == "ref" and not spec.forward:
+            return self._referred(spec, where, after)
+        if spec.register in self.distinct:
+            reason = "whether enough names are left that differ isn't known"
+            raise Unfit(reason, {self.distinct[spec.register][0]})
+        columns = {self.plan.fields[number].register for number in spec.columns}
+        own = tuple(b for b in after if space.deep((b,)) & columns)
+        if own:
+            raise Unfit("what comes later isn't known yet", rules_of(own))
+        table = self.plan.layout.table_of(spec).table
+        self.fields[where] = promises.about(spec, table, after)
+        if spec.kind == "def":
+            return promises.begun(self.plan, space, spec, after, self.most)
+        return promises.referred(self.plan, space, spec, after)
 
     def _referred(self, spec: Field, where: Where, after: Formula) -> Formula:
         """What must hold before a reference: one of the rows that there are suits the rest."""

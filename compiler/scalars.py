@@ -18,7 +18,6 @@ from rulec.compiler.conditions import (
     equal,
     rules_of,
     variables,
-    within,
 )
 from rulec.compiler.derivations import demands
 from rulec.compiler.eliminate import (
@@ -30,9 +29,7 @@ from rulec.compiler.eliminate import (
 )
 from rulec.compiler.kinds import DIGITS
 from rulec.compiler.names import oversize
-from rulec.compiler.places import MOST_REGISTERS
 from rulec.compiler.polynomial import Poly, number, variable
-from rulec.compiler.tables import spelling
 from rulec.compiler.witnesses import shown_by
 from rulec.dsl import checked
 from rulec.dsl.json_text import escaped_regex
@@ -117,19 +114,6 @@ def differing_texts(plan: Plan, spec: Field, rule: int, high: int | None) -> Non
         raise Unfit("texts that must differ have several lengths", {rule})
     if high is None or rooms(dfa, high)[0] < high:
         raise Unfit(FEW, {rule})
-
-
-def defined(plan: Plan, spec: Field, formula: Formula) -> Formula:
-    """The formula, where so many names can be told apart that there is always a new one."""
-    type_ = plan.layout.types[plan.fields.index(spec)]
-    if not isinstance(type_, checked.DefType) or type_.regex is None:
-        return formula
-    keyed = plan.layout.table_of(spec)
-    there = rooms(spelling(type_, keyed), MOST_REGISTERS)[0]
-    if there >= MOST_REGISTERS:
-        return formula
-    count = variable(keyed.table.count)
-    return within(formula, (Atom("ge", number(there - 1) - count),))
 
 
 def written(plan: Plan, spec: Field) -> Formula:

@@ -46,6 +46,8 @@ _ALWAYS = (
     m.EndName,
     m.StepTyped,
     m.EndTyped,
+    m.Kept,
+    m.CloseScope,
 )
 
 
@@ -192,9 +194,11 @@ class Skeleton:
             case m.Begin(number):
                 field = self.machine.fields[number]
                 ruled = bool(field.rules) and field.kind in ("expr", "word")
-                return ruled or field.kind in ("number", "date", "ref", "typed", "formula")
-            case m.TakeName(room):
-                return room != 0
+                owing = field.kind == "def" and self.machine.tables[field.table].spoken >= 0
+                named = field.kind in ("number", "date", "ref", "typed", "formula")
+                return ruled or owing or named
+            case m.TakeName(room, promised):
+                return room != 0 or promised
             case m.Take(room):
                 return room > 0
             case m.EndText(_, differs):
@@ -213,6 +217,35 @@ class FreeTexts(Skeleton):
     def kills(self, op: m.Op) -> bool:
         """Whether an op may end a reading."""
         return not isinstance(op, m.Take | m.EndText) and super().kills(op)
+
+
+class FreeNames(Skeleton):
+    """The control on the way to a name that may be any new one.
+
+    What stands before the name is known to have gone well. No token is certain that ends it.
+    """
+
+    def kills(self, op: m.Op) -> bool:
+        """Whether an op may end a reading."""
+        match op:
+            case m.Begin(number):
+                field = self.machine.fields[number]
+                new = field.kind == "def" or field.forward
+                return not new and super().kills(op)
+            case m.TakeName(room):
+                return room < 0
+            case m.Count() | m.Guarded():
+                return False
+            case _:
+                return super().kills(op)
+
+
+class TightNames(FreeNames):
+    """The same where names may be taken, as far as there are not enough for that to matter."""
+
+    def kills(self, op: m.Op) -> bool:
+        """Whether an op may end a reading."""
+        return op.room != 0 if isinstance(op, m.TakeName) else super().kills(op)
 
 
 def _nodes(posture: Posture) -> Iterable[int]:

@@ -65,10 +65,24 @@ def text(
     return Entry(graph, once(laid))
 
 
-def name(graph: Graph, dfa: Dfa, spec: Field, begin: Begin, end: Program, then: Entry) -> Entry:
+class Spelling(NamedTuple):
+    """How a name is spelled, and whether names of its table can be promised."""
+
+    dfa: Dfa
+    promised: bool
+
+
+def name(
+    graph: Graph, spelling: Spelling, spec: Field, begin: Begin, end: Program, then: Entry
+) -> Entry:
     """A name, new or of a table: which ones there are is known while the trace is written."""
-    room = rooms(dfa, MOST_REGISTERS) if spec.kind == "def" else (-1,) * len(dfa.transitions)
-    take: dict[int, Program] = {state: (TakeName(count),) for state, count in enumerate(room)}
+    dfa, promised = spelling
+    new = spec.kind == "def" or spec.forward
+    room = rooms(dfa, MOST_REGISTERS) if new else (-1,) * len(dfa.transitions)
+    room = tuple(0 if count >= MOST_REGISTERS else count for count in room)
+    take: dict[int, Program] = {
+        state: (TakeName(count, promised),) for state, count in enumerate(room)
+    }
     closing: Program = (EndName(begin.field), *end)
 
     def laid() -> int:

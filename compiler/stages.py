@@ -81,6 +81,12 @@ def _acts(plan: Plan, rule: Rule, tier: tiers.Tiered) -> tuple[str, ...]:
     return (f"behind {last.shape}.{last.name}" if last.name else f"behind {last.shape}",)
 
 
+def _never(assigned: tiers.Assignment) -> bool:
+    """Whether no trace can be completed, whatever rules say."""
+    begins = assigned.guards[assigned.begins].formula if assigned.begins >= 0 else ()
+    return bool(begins) and () in begins and not assigned.conflict
+
+
 def _refused(code: str, message: str, span: Span) -> Built:
     return Built(None, (), (Diagnostic(code, message, Label(span, "in this ruleset")),))
 
@@ -96,6 +102,8 @@ def _laid(plan: Plan) -> Built:
     span = plan.ruleset.span
     if nodes[start].cost is None:
         return _refused("R0413", "no trace can ever be completed", span)
+    if _never(assigned):
+        return _refused("R0413", "no trace can have enough names", span)
     twice = ambiguity(nodes, start)
     if twice is not None:
         shown = repr(twice.text.decode("utf-8", "replace"))

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rulec.compiler import solver, terms
-from rulec.compiler.asking import over_names, possible
+from rulec.compiler.asking import implied
 from rulec.compiler.conditions import (
     TRUE,
     Atom,
@@ -56,7 +55,7 @@ def suited(names: Names, table: Table, columns: Sequence[Field], own: Formula) -
         weaker = names.space.simple(
             (tuple(_one_sided(names, c, register, side) for c in block),)
         )
-        if weaker == names.space.simple((block,)) or _same(names, weaker, own):
+        if weaker == names.space.simple((block,)) or implied(names, weaker, own):
             return names.space.replaced(weaker, register, variable(end))
     raise reason
 
@@ -71,12 +70,6 @@ def _bounds(atom: Atom) -> tuple[Atom, Atom]:
     """An equation as two inequalities."""
     at_least = replace(atom, sign="ge")
     return at_least, replace(at_least, poly=atom.poly.times(-1))
-
-
-def _same(names: Names, weaker: Formula, own: Formula) -> bool:
-    """Whether what follows from a formula is no weaker, as far as the solver proves it."""
-    apart = terms.Every((over_names(weaker), terms.Negated(over_names(own))))
-    return isinstance(possible(names, apart), solver.Contradiction)
 
 
 def _trend(names: Names, atom: Atom, poly: Poly, register: int) -> int:

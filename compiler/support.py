@@ -26,9 +26,7 @@ def unenforced(ruleset: checked.Ruleset) -> Iterator[Diagnostic]:
     for watch in ruleset.watches:
         yield from _cuts(watch.shape.body, repeated=False)
         for slot in slots(watch.shape.body):
-            if isinstance(slot.type, checked.RefType | checked.DefType):
-                yield unsupported("a name in a watch", slot.span)
-            elif _over_names(ruleset, slot.type):
+            if _over_names(ruleset, slot.type):
                 yield unsupported("what is written over names in a watch", slot.span)
 
 
@@ -64,13 +62,12 @@ def _lasting(type_: checked.ProseType) -> bool:
 
 
 def _names(shape: checked.Shape) -> Iterator[Diagnostic]:
-    """References to what comes later, and lists of new names."""
+    """Attributes that are lists: which item belongs to a name isn't said."""
     for slot in slots(shape.body):
-        if isinstance(slot.type, checked.RefType) and slot.type.forward:
-            yield unsupported(f"`{slot.span.text}`, a name that comes later,", slot.span)
-        listed = slot.name in shape.fields and shape.fields[slot.name].cardinality == "list"
-        if isinstance(slot.type, checked.DefType) and (listed or slot.name is None):
-            yield unsupported("a new name without a field of its own", slot.span)
+        given = slot.type.attributes if isinstance(slot.type, checked.DefType) else ()
+        for attribute, source in given:
+            if source in shape.fields and shape.fields[source].cardinality == "list":
+                yield unsupported(f"the attribute `{attribute}` from a list", slot.span)
 
 
 def _cuts(element: checked.Element, *, repeated: bool) -> Iterator[Diagnostic]:
@@ -125,16 +122,6 @@ def unwritten_lists(
     own = () if chosen is None else lists_in(chosen, into)
     others = [lists_in(option, into) for option in options if option is not None]
     return [n for n in dict.fromkeys(n for found in others for n in found) if n not in own]
-
-
-def instances_in(element: checked.Element, into: Instance) -> Iterator[Instance]:
-    """The places of shapes in an element, those inside of others too."""
-    for slot in slots(element):
-        place = place_of(slot, into)
-        inner = place.item if isinstance(place, Listed) else place
-        if isinstance(inner, Instance):
-            yield inner
-            yield from instances_in(inner.shape.body, inner)
 
 
 def lists_in(element: checked.Element, into: Instance) -> list[int]:

@@ -45,7 +45,7 @@ def tables_of(
         if given.columns and (made := _given(given, register, problems)):
             found[given.name] = made
     for names in ruleset.names.values():
-        found[names.name] = _defined(ruleset, names, register)
+        found[names.name] = _defined(ruleset, names, register, problems)
         problems += (
             unsupported(f"the attribute `{column.name}`, a quantity,", names.span)
             for column in names.attributes
@@ -68,26 +68,101 @@ def _given(
 
 
 def _defined(
-    ruleset: checked.Ruleset, names: checked.Names, register: Callable[[Initial], int]
+    ruleset: checked.Ruleset,
+    names: checked.Names,
+    register: Callable[[Initial], int],
+    problems: list[Diagnostic],
 ) -> Keyed:
     patterns = [type_.regex or IDENTIFIER for type_ in definitions(ruleset, names.name)]
     nodes = tuple(dict.fromkeys(regex.node for regex in patterns))
     node = Alternate(nodes) if len(nodes) > 1 else nodes[0] if nodes else IDENTIFIER.node
+    if len(nodes) > 1 and promised(ruleset, names.name):
+        what = f"a name that comes later in `{names.name}`, whose names have several forms,"
+        problems.append(unsupported(what, names.span))
     pattern = "|".join(dict.fromkeys(map(str, patterns)))
     columns = tuple(_column(column, None) for column in names.attributes)
     made = _keyed(names.name, columns, Regex(node, pattern), register, None)
     barred = reserved(ruleset, names.name)
     typed, words = counted(ruleset, names)
-    table = replace(made.table, typed=typed, kinds=tuple(register(0) for _ in words))
-    return Keyed(table, unreserved(made.dfa, barred), barred)
+    table = replace(
+        made.table,
+        typed=typed,
+        kinds=tuple(register(0) for _ in words),
+        forms=max(1, len(nodes)),
+    )
+    keyed = Keyed(table, unreserved(made.dfa, barred), barred)
+    if not spoken_of(ruleset, names.name):
+        return keyed
+    spoken, begun = register(()), register(0)
+    owed = register(0) if promised(ruleset, names.name) else -1
+    table = replace(keyed.table, spoken=spoken, begun=begun, owed=owed)
+    return replace(keyed, table=table)
+
+
+def spoken_of(ruleset: checked.Ruleset, names: str) -> bool:
+    """Whether names may be spoken of before they are defined.
+
+    They are promised, or others begin while their own shape is still open.
+    """
+    return promised(ruleset, names) or any(
+        len(_begun(ruleset, shape, names)) > 1 for shape in _shapes(ruleset)
+    )
+
+
+def promised(ruleset: checked.Ruleset, names: str) -> bool:
+    """Whether a reference may be to a name that comes later."""
+    return any(
+        isinstance(slot.type, checked.RefType)
+        and slot.type.table == names
+        and slot.type.forward
+        for shape in _shapes(ruleset)
+        for slot in _slots(shape)
+    )
+
+
+def _begun(ruleset: checked.Ruleset, shape: checked.Shape, names: str) -> list[checked.Slot]:
+    """The places at which a shape that defines names begins to, those of a list twice."""
+    own: list[checked.Slot] = []
+    inner: list[checked.Slot] = []
+    for slot in _slots(shape):
+        if isinstance(slot.type, checked.ShapeType):
+            if _defines(ruleset, slot.type.shape, names, set()):
+                inner.append(slot)
+        elif isinstance(slot.type, checked.DefType) and slot.type.names == names:
+            listed = slot.name in shape.fields and shape.fields[slot.name].cardinality == "list"
+            own += [slot, slot] if listed or slot.name is None else [slot]
+    return [*own, *inner] if own else []
+
+
+def _defines(ruleset: checked.Ruleset, shape: str, names: str, seen: set[str]) -> bool:
+    """Whether a shape, or one inside of it, defines names of a table."""
+    if shape in seen:
+        return False
+    seen.add(shape)
+    for slot in _slots(ruleset.shapes[shape]):
+        if isinstance(slot.type, checked.ShapeType):
+            if _defines(ruleset, slot.type.shape, names, seen):
+                return True
+        elif isinstance(slot.type, checked.DefType) and slot.type.names == names:
+            return True
+    return False
+
+
+def _shapes(ruleset: checked.Ruleset) -> Iterator[checked.Shape]:
+    """The shapes of a ruleset, those of its watches too."""
+    yield from ruleset.shapes.values()
+    yield from (watch.shape for watch in ruleset.watches)
+
+
+def _slots(shape: checked.Shape) -> Iterator[checked.Slot]:
+    return (part for part in walk(shape.body) if isinstance(part, checked.Slot))
 
 
 def definitions(ruleset: checked.Ruleset, names: str) -> Iterator[checked.DefType]:
     """The fields of a ruleset that define names of a table, by their types."""
-    for shape in ruleset.shapes.values():
-        for slot in (part for part in walk(shape.body) if isinstance(part, checked.Slot)):
-            if isinstance(slot.type, checked.DefType) and slot.type.names == names:
-                yield slot.type
+    for slot in (slot for shape in _shapes(ruleset) for slot in _slots(shape)):
+        if isinstance(slot.type, checked.DefType) and slot.type.names == names:
+            yield slot.type
 
 
 def spelling(type_: checked.DefType, keyed: Keyed) -> Dfa:

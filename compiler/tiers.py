@@ -23,7 +23,7 @@ from rulec.compiler.steering import definitions, steered
 from rulec.dsl.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
     from fractions import Fraction
 
     from rulec.compiler.machine import Folding, Guard
@@ -70,6 +70,8 @@ class Assignment:
     guards: tuple[Guard, ...]
     places: Mapping[Where, int]
     begins: int
+    unnamed: Unfit | None = None
+    """Why masks can't tell which names may come."""
 
 
 @dataclass(slots=True)
@@ -135,7 +137,12 @@ class _Admission:
             blamed = [rule for rule in kept if rule in made.rules] or kept
             self.reasons[blamed[-1]] = made
             kept.remove(blamed[-1])
-        return None
+        return self.admitted(()) if self.named else None
+
+    @property
+    def named(self) -> bool:
+        """Whether there are names, which bar choices whatever rules say."""
+        return any(field.kind in NAMED for field in self.plan.fields)
 
 
 def _certified(made: Projection | Unfit) -> Projection | Unfit:
@@ -192,14 +199,18 @@ def _assignment(
     apart = conflict(projections, admission.projected)
     scales = admission.names.scales
     folds = tuple(replace(f, scale=scales.get(f.register, 0)) for f in admission.plan.folds)
-    return Assignment(tiered, projections, admission.projected, apart, folds, *book.finish())
+    bare = admission.certified(()) if admission.named else None
+    unnamed = bare if isinstance(bare, Unfit) else None
+    return Assignment(
+        tiered, projections, admission.projected, apart, folds, *book.finish(), unnamed
+    )
 
 
 def _admitted(admission: _Admission) -> tuple[Projection, ...]:
     """What is admitted of each group of rules; groups that guard one choice become one."""
     groups = _connected(admission.plan)
-    if any(field.kind in NAMED for field in admission.plan.fields):
-        groups.append([])  # names bar choices whatever rules say
+    if admission.named:
+        groups.append([])
     while True:
         made = map(admission.admitted, groups)
         kept = tuple(projection for projection in made if projection is not None)
@@ -259,8 +270,16 @@ def _in_order(plan: Plan, group: Iterable[int]) -> list[int]:
 
 
 def complaints(plan: Plan, assigned: Assignment) -> tuple[Diagnostic, ...]:
-    """Rules that exclude each other, and `mask rule`s whose tier is another."""
-    return (*_excluding(plan, assigned.conflict), *_demanded(plan, assigned.tiered))
+    """Rules that exclude each other, `mask rule`s whose tier is another, and endless names."""
+    excluding = _excluding(plan, assigned.conflict)
+    return (*excluding, *_demanded(plan, assigned.tiered), *_unnamed(plan, assigned.unnamed))
+
+
+def _unnamed(plan: Plan, reason: Unfit | None) -> Iterator[Diagnostic]:
+    """Names of which masks can't tell whether they can all be defined."""
+    if reason is not None:
+        message = f"masks can't tell which names may come: {reason}"
+        yield Diagnostic("R0502", message, Label(plan.ruleset.trace.span, "in this trace"))
 
 
 def _excluding(plan: Plan, rules: Sequence[int]) -> tuple[Diagnostic, ...]:

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rulec.compiler.lexicon import Lexicon
-    from rulec.compiler.machine import Edge, Exit, Machine
+    from rulec.compiler.machine import Edge, Exit, Field, Machine
     from rulec.compiler.ops import Op, Program
 
 _HARMLESS = (
     m.Define,
+    m.Kept,
+    m.OpenScope,
+    m.CloseScope,
     m.Link,
     m.Reset,
     m.Count,
@@ -45,7 +48,9 @@ _UNLIKELY = 1 << 16
 class Way(NamedTuple):
     """From a node to one behind it, in so many tokens, by a program.
 
-    A `doubtful` way may be barred: by a guard, or by the most characters of a prose.
+    A `doubtful` way may be barred: by a guard, or by the most characters of a prose. One that
+    `defines` begins a name that may have been promised, one that `promises` may promise one;
+    one that is `further` is to an item that nothing but a promise makes necessary.
     """
 
     source: int
@@ -53,6 +58,9 @@ class Way(NamedTuple):
     tokens: int
     ops: Program = ()
     doubtful: bool = False
+    defines: bool = False
+    promises: bool = False
+    further: bool = False
 
 
 class Spelling(NamedTuple):
@@ -105,7 +113,7 @@ class Ways:
 
     def _guarded(self, node: int, ops: Program) -> bool:
         """Whether a guard may bar a way out; not where all items that may come are owed."""
-        if not any(isinstance(op, m.Guarded) for op in ops):
+        if not any(isinstance(op, m.Guarded) and not op.owed for op in ops):
             return False
         spec, least = self.machine.nodes[node], self._owed.least
         programs = [*(edge.ops for edge in spec.edges), *(way.ops for way in spec.exits)]
@@ -119,11 +127,15 @@ class Ways:
 
     def _exit(self, node: int, way: Exit) -> Iterator[Way]:
         if not self._open(way.ops):
+            if self._promising and not any(isinstance(op, m.Broken) for op in way.ops):
+                yield Way(node, way.target, self._weight(node, way), way.ops, further=True)
             return
         guarded = self._guarded(node, way.ops)
         fields = [op.field for op in way.ops if isinstance(op, m.Begin)]
         if not fields or not self._ruled(fields[0]):
-            yield Way(node, way.target, self._weight(node, way), way.ops, guarded)
+            weight = self._weight(node, way)
+            names = self._names(way.ops)
+            yield Way(node, way.target, weight, way.ops, guarded, *names)
             return
         words = list(self.words(fields[0], way.target))
         lengths = [word.left[0] for word in words]
@@ -131,6 +143,20 @@ class Ways:
         if tokens < _UNLIKELY:
             for target in {word.target for word in words}:
                 yield Way(node, target, tokens, (), guarded)
+
+    def _names(self, ops: Program) -> tuple[bool, bool]:
+        """Whether a program ends a new name, and whether a reference that may promise one."""
+        ended = [self.machine.fields[op.field] for op in ops if isinstance(op, m.EndName)]
+        defines = any(field.kind == "def" and self._may_owe(field) for field in ended)
+        return defines, any(field.forward for field in ended)
+
+    @cached_property
+    def _promising(self) -> bool:
+        """Whether names can be promised."""
+        return any(table.owed >= 0 for table in self.machine.tables)
+
+    def _may_owe(self, field: Field) -> bool:
+        return self.machine.tables[field.table].owed >= 0
 
     def _weight(self, node: int, way: Exit) -> int:
         """What a field costs at most: more than the ways behind the node that it begins at."""

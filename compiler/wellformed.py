@@ -36,6 +36,7 @@ def examine(machine: Machine) -> None:
     _within(len(machine.guards), _guards(machine), "guard")
     named = [field for field in machine.fields if field.kind in ("ref", "def")]
     _within(len(machine.tables), (field.table for field in named), "table")
+    _examine_promises(machine)
     for field in machine.fields:
         wanted = machine.tables[field.table].columns if field.kind == "ref" else ()
         _within(1, (len(field.columns) - len(wanted),), "column")
@@ -78,6 +79,19 @@ def _examine_grammars(machine: Machine) -> None:
         if table.kinds:
             _within(len(table.columns), (table.typed,), "column")
             _within(1, (len(table.kinds) - len(table.columns[table.typed].words),), "kind")
+
+
+def _examine_promises(machine: Machine) -> None:
+    """Names are promised in tables that note what has been spoken of."""
+    for table in machine.tables:
+        if table.owed != -1 or table.begun != -1:
+            _within(len(machine.initial), (table.spoken, table.begun), "register")
+    promising = [field.table for field in machine.fields if field.forward]
+    promising += [op.table for op in _ops(machine) if isinstance(op, m.Kept)]
+    scopes = (op for op in _ops(machine) if isinstance(op, m.OpenScope | m.CloseScope))
+    _within(len(machine.tables), (op.table for op in scopes), "table")
+    _within(len(machine.tables), promising, "table")
+    _within(len(machine.initial), (machine.tables[n].owed for n in promising), "register")
 
 
 def _examine_calls(machine: Machine) -> None:
@@ -153,17 +167,7 @@ def _nodes(machine: Machine) -> Iterator[int]:
 
 def _registers(machine: Machine) -> Iterator[int]:
     for op in _ops(machine):
-        match op:
-            case m.Reset(registers) | m.Absent(registers):
-                yield from registers
-            case m.Count(register) | m.Enough(register):
-                yield register
-            case m.Letter(register) | m.Enclosed(register):
-                yield register
-            case m.Define(_, attributes):
-                yield from attributes
-            case m.Link(graph, name, targets):
-                yield from (graph, name, targets)
+        yield from _of_op(op)
     for field in machine.fields:
         yield from (field.register, field.digits, *field.loose[1:2])
         yield from (cited for cited in field.loose[2:] if cited != -1)
@@ -183,8 +187,34 @@ def _registers(machine: Machine) -> Iterator[int]:
             yield term.register
 
 
+def _of_op(op: Op) -> tuple[int, ...]:
+    """The registers of an op; one that is optional is -1 where it isn't there."""
+    match op:
+        case m.Reset(registers) | m.Absent(registers):
+            return registers
+        case m.Count(register) | m.Enough(register):
+            return (register,)
+        case m.Letter(register) | m.Enclosed(register):
+            return (register,)
+        case m.Define(_, attributes, names):
+            return (*attributes, *_there(names))
+        case m.OpenScope(_, outer, saved) | m.CloseScope(_, outer, saved):
+            if len(outer) != len(saved):
+                raise Malformed("a scope that is not kept")
+            return (*outer, *saved)
+        case m.Link(graph, name, targets, closed):
+            return (graph, name, targets, *_there(closed))
+        case _:
+            return ()
+
+
+def _there(register: int) -> tuple[int, ...]:
+    return () if register == -1 else (register,)
+
+
 def _of_table(table: Table) -> Iterator[int]:
     yield from (table.register, table.count, *table.kinds)
+    yield from (n for n in (table.spoken, table.begun, table.owed) if n != -1)
     ends = (end for column in table.columns for end in (column.low, column.high))
     yield from (end for end in ends if end != -1)
 

@@ -562,12 +562,16 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`names name { attribute: type }`; `open`: any identifier is one of them."""
+    """`names name in scope { attribute: type }`; `open`: any identifier is one of them.
+
+    They live in the shape `scope`, or as long as the trace where that is empty.
+    """
 
     name: str
     attributes: tuple[Column, ...]
     span: Span = field(compare=False)
     open: bool = False
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class Declarations:
                     self._input(name, item)
                 case i.Names():
                     columns = self._columns(name, item.attributes, own=True)
-                    self.names[name] = c.Names(name, columns, item.span, item.open)
+                    scope = "" if item.scope is None else item.scope.text
+                    self.names[name] = c.Names(name, columns, item.span, item.open, scope)
                 case i.External():
                     self._external(name, item)
                 case _:
@@ -169,8 +170,24 @@ class Declarations:
     def late(self) -> None:
         """What depends on the fields of shapes."""
         for name, item in self.model.scope.named.items():
-            if isinstance(item, i.Graph):
-                self._graph(name, item)
+            match item:
+                case i.Graph():
+                    self._graph(name, item)
+                case i.Names(scope=s.Ident() as scope):
+                    self._scope(name, scope)
+                case _:
+                    pass
+
+    def _scope(self, name: str, scope: s.Ident) -> None:
+        """Names live in a shape, and so are defined in shapes inside of it."""
+        if self.model.scope.find(scope, i.Shape, i.Json) is None:
+            return
+        for field_ in self.model.fields.get(scope.text, {}).values():
+            if isinstance(field_.type, c.DefType) and field_.type.names == name:
+                message = f"`{name}` live in `{scope.text}`, which defines one that outlives it"
+                related = (Label(scope.span, "they live here"),)
+                hint = f"define it in a shape inside of `{scope.text}`"
+                self.findings.error("R0319", field_.span, message, hint=hint, related=related)
 
     def _graph(self, name: str, item: i.Graph) -> None:
         if item.node[0].text != item.edges[0].text:

@@ -82,9 +82,11 @@ class ItemNodes(TermNodes):
         return i.Input(self.ident(children[0]), children[1], span)
 
     def _names(self, span: Span, children: Children) -> i.Names:
-        attributes = children[1] if isinstance(children[1], tuple) else ()
-        is_open = children[1] is not None and not isinstance(children[1], tuple)
-        return i.Names(self.ident(children[0]), attributes, span, is_open)
+        scope = None if children[1] is None else self.ident(children[1])
+        return i.Names(self.ident(children[0]), children[2] or (), span, scope=scope)
+
+    def _open_names(self, span: Span, children: Children) -> i.Names:
+        return i.Names(self.ident(children[0]), (), span, open=True)
 
     def _graph(self, span: Span, children: Children) -> i.Graph:
         name, shape, node, other, edges = (self.ident(token) for token in children)

@@ -78,12 +78,16 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`names name { attribute: type }`, or `names name open`: any identifier is one of them."""
+    """`names name { attribute: type }`, or `names name open`: any identifier is one of them.
+
+    With `in Shape` they live in that shape.
+    """
 
     name: Ident
     attributes: tuple[Column, ...]
     span: Span = field(compare=False)
     open: bool = False
+    scope: Ident | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rulec.compiler import regions, terms
 from rulec.compiler.evaluate import Ask, Evaluator, later
 from rulec.compiler.gathering import finished, gathered
+from rulec.compiler.links import NOTHING as UNLINKED
 from rulec.compiler.lower import deep_folds
+from rulec.compiler.ops import Link
 from rulec.compiler.plan import deep_registers
 from rulec.compiler.propagate import HALF, Impossible, Narrower
 from rulec.compiler.rows import NOTHING
+from rulec.compiler.spoken import NO_NAMES, SILENCE
 from rulec.compiler.steering import conjuncts
 from rulec.compiler.terms import START, Gap, Term, Value
 from rulec.runtime.guards import Guards, value_of
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from rulec.compiler.machine import Field, Folding, List, Machine, Rule
     from rulec.compiler.regions import Region
     from rulec.compiler.rows import Keys, Rows
+    from rulec.compiler.spoken import Spoken
 
 
 PICKED = ("min", "max", "first", "last", "prev")
@@ -33,6 +37,14 @@ MOST_TRIED = 64
 
 MOST_STARTS = 256
 """Sets of parameters whose first allowed sets are kept."""
+
+
+class Names(NamedTuple):
+    """What a name may be: one of `known`, or with `new` one that isn't `taken`."""
+
+    known: Keys
+    new: bool = False
+    taken: Keys = NO_NAMES
 
 
 class Rules:
@@ -71,6 +83,7 @@ class Rules:
             if f.kind != "expr"
         }
         self._kept = [_of_item(machine, spec) for spec in machine.lists]
+        self._links = _links(machine)
         self.guards = Guards(machine)
         self._guarded = [self.guards.reads(number) for number in range(len(machine.guards))]
 
@@ -103,23 +116,48 @@ class Rules:
             found |= {f.digits for f in machine.fields if number in f.rules}
         return tuple(sorted(found))
 
-    def names(self, field: Field, regs: Sequence[Any], guard: int) -> Keys:
-        """The names that a reference may be: with them all rules of masks can still be kept.
+    def names(
+        self, field: Field, regs: Sequence[Any], guard: int, *, free: bool = False
+    ) -> Names:
+        """The names that a field may be: with them all rules of masks can still be kept.
 
-        Rules that are tested bar names too, unless that would bar all of them.
+        Where nothing is enforced yet (`free`), a name that is there, or for a `def` isn't.
         """
-        keys = self.guards.keys(guard, field, regs)
+        table = self.machine.tables[field.table]
+        rows: Rows = regs[table.register] or NOTHING
+        if field.kind == "ref" and not field.forward:
+            if free:
+                return Names(rows.keys)
+            return Names(self._suiting(field, self.guards.keys(guard, field, regs), regs))
+        if table.spoken < 0:
+            return Names(NO_NAMES, True, rows.keys)
+        spoken: Spoken = regs[table.spoken] or SILENCE
+        known, new = (True, True) if free else self.guards.spoken(guard, field, regs)
+        if field.kind == "def":
+            return Names(spoken.promised if known else NO_NAMES, new, spoken.names)
+        keys = spoken.names if known else NO_NAMES
+        if known and not free:
+            keys = self._suiting(field, keys, regs, spare=new)
+        return Names(keys, new, spoken.names)
+
+    def _suiting(
+        self, field: Field, keys: Keys, regs: Sequence[Any], *, spare: bool = False
+    ) -> Keys:
+        """Rules that are tested bar names too.
+
+        They don't bar all, unless there are others to `spare`.
+        """
         tested = [
             rule
             for rule in (self.machine.rules[number] for number in field.rules)
-            if rule.tier == "commit"
+            if rule.tier == "commit" and not regs[rule.done]
         ]
         if not tested or len(keys) > MOST_TRIED:
             return keys
         rows = regs[self.machine.tables[field.table].register] or NOTHING
         for rule in tested:
             barred = [k for k in keys if not self._may_be(field, rows, regs, k, rule)]
-            if len(barred) < len(keys):
+            if spare or len(barred) < len(keys):
                 keys = keys.without(barred)
         return keys
 
@@ -129,9 +167,16 @@ class Rules:
         """Whether a rule doesn't break with a name."""
         trial = [regs[register] for register in range(len(regs))]
         trial[field.register] = key.decode()
-        row = rows.row(key.decode()) or ()
-        for number, value in zip(field.columns, row, strict=True):
-            trial[self.machine.fields[number].register] = value
+        row = rows.row(key.decode())
+        for place, number in enumerate(field.columns):
+            register = self.machine.fields[number].register
+            trial[register] = Gap.ABSENT if row is None else row[place]
+        for link in self._links.get(field.register, ()):
+            name, held = trial[link.name], regs[link.targets]
+            if isinstance(name, str):
+                before = held if isinstance(held, tuple) else ()
+                graph = trial[link.graph] or UNLINKED
+                trial[link.graph] = graph.with_node(name, (*before, key.decode()))
         return self.value(trial, rule.term) not in (False, Gap.UNDEFINED, Gap.COMPLEX)
 
     def beside(self, field: Field) -> tuple[int, ...]:
@@ -396,6 +441,18 @@ class Rules:
             for number in chosen
             if number in field.rules
         )
+
+
+def _links(machine: Machine) -> dict[int, tuple[Link, ...]]:
+    """What enters graphs with the names in a field, by its register."""
+    gathered = {fold.register: fold.body for fold in machine.folds}
+    ways = (way for node in machine.nodes for way in (*node.exits, *node.finals))
+    found: dict[int, dict[Link, None]] = {}
+    for link in (op for way in ways for op in way.ops if isinstance(op, Link)):
+        read = gathered.get(link.targets)
+        register = read.register if isinstance(read, terms.Read) else link.targets
+        found.setdefault(register, {})[link] = None
+    return {register: tuple(links) for register, links in found.items()}
 
 
 def _of_item(machine: Machine, spec: List) -> tuple[int, ...]:

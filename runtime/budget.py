@@ -46,6 +46,11 @@ class Budget:
         self._debts, self._first = owed.debts, owed.first
         self._states: list[int] = costs.states.tolist()
         self._each: list[int] = costs.each.tolist()
+        self._promised: list[list[int]] = costs.promised.tolist()
+        self._promise = int(costs.promise[0])
+        self._names: dict[int, int] = {}
+        promising = [table for table in machine.tables if table.owed >= 0]
+        self._table = promising[0] if len(promising) == 1 else None
         self._words = {(node, word): left for node, word, left in costs.words.tolist()}
         self._within: dict[int, int] = {}
         for (node, _), left in self._words.items():
@@ -54,6 +59,8 @@ class Budget:
         self._strings = typed.distances(machine)
         self._typed = max((farthest(g, LONGEST_NAME) for g in machine.grammars), default=0)
         self.ceiling = max(map(self._most, range(len(machine.nodes))))
+        if self._table is not None and costs.promised.any():
+            self.ceiling = HOPELESS  # names can be promised without end
 
     @property
     def start(self) -> int:
@@ -96,17 +103,47 @@ class Budget:
         if isinstance(lex, Stack):
             return cost + stack.shortest(lex, phase)  # type: ignore[arg-type]
         if isinstance(lex, Name):
-            return cost + self._name(lex)
+            return self._name(thread, lex)
         if isinstance(lex, Numeral):
             return cost + _numeral(self.machine.fields[lex.field], phase, lex)  # type: ignore[arg-type]
         return cost
 
-    def _name(self, lex: Name) -> int:
-        """The rest of a name: the shortest that may stand there, or as long as it may be."""
+    def _name(self, thread: Thread, lex: Name) -> int:
+        """The rest of a name, the shortest that may stand there, or as long as it may be.
+
+        A promised name that is begun is owed no more; a new one that is referred to is owed.
+        """
+        field = self.machine.fields[lex.field]
+        most = field.longest - len(lex.text)
+        rest = None if lex.known is None else lex.known.shortest(lex.text)
+        table = self.machine.tables[field.table]
+        if table.owed < 0 or not (field.kind == "def" or field.forward):
+            found = most if lex.new or lex.known is None else HOPELESS
+            return min(found, found if rest is None else rest) + self.at(
+                thread.node, thread.regs
+            )
+        node, owed = self._behind(thread.node), int(thread.regs[table.owed])
+        change = -1 if field.kind == "def" else 0
+        costs = [HOPELESS]
+        if rest is not None:
+            costs.append(rest + self.at(node, thread.regs, owed + change))
         if lex.new or lex.known is None:
-            return self.machine.fields[lex.field].longest - len(lex.text)
-        rest = lex.known.shortest(lex.text)
-        return HOPELESS if rest is None else rest
+            costs.append(most + self.at(node, thread.regs, owed + change + 1))
+        return min(costs)
+
+    def _behind(self, node: int) -> int:
+        """The node behind a name that is under way at another."""
+        found = self._names.get(node)
+        if found is None:
+            queue = [node]
+            for here in queue:  # grows while it is gone through
+                spec = self.machine.nodes[here]
+                for way in (*spec.exits, *spec.finals):
+                    if any(isinstance(op, m.EndName) for op in way.ops):
+                        found = self._names[node] = way.target
+                        return found
+                queue += [edge.target for edge in spec.edges if edge.target not in queue]
+        return node if found is None else found
 
     def plain(self, node: int, start: int) -> bool:
         """Whether all that counts at a node is known already at the `start` of a token.
@@ -126,8 +163,11 @@ class Budget:
             cost += typed.rest(thread.lex) + self._strings[node]
         return cost
 
-    def at(self, node: int, regs: Sequence[Any]) -> int:
-        """What a node costs, a field under way left aside."""
+    def at(self, node: int, regs: Sequence[Any], names: int | None = None) -> int:
+        """What a node costs, a field under way left aside.
+
+        `names` is how many are promised (None: as many as the registers say).
+        """
         state, owed = self._first[node], 0
         for debt in self._debts[node]:
             count = int(regs[debt.register])
@@ -142,7 +182,18 @@ class Budget:
                 state += debt.bit
                 owed += (debt.least - count - bool(debt.bit)) * self._each[debt.register]
         cost = self._states[state]
-        return HOPELESS if cost < 0 else cost + owed
+        return HOPELESS if cost < 0 else cost + owed + self._kept(state, regs, names)
+
+    def _kept(self, state: int, regs: Sequence[Any], names: int | None) -> int:
+        """What the promises cost that are still to be kept."""
+        table = self._table
+        if table is None:
+            return 0
+        first, asks = self._promised[state]
+        owed = int(regs[table.owed]) if names is None else names
+        if asks and not owed and names is None and not regs[table.begun]:
+            owed = 1
+        return first + (owed - 1) * self._promise if owed else 0
 
     def _word(self, thread: Thread, field: int, allowed: tuple[int, ...]) -> int:
         """The cheapest of the words that are allowed."""

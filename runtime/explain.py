@@ -14,7 +14,7 @@ from rulec.runtime.budget import phases
 from rulec.runtime.closed import Closed, Doubts
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.narrowing import Demand, Sieve
-from rulec.runtime.reasons import Refusal, explain_refusal, told
+from rulec.runtime.reasons import Refusal, explain_refusal, owing, told
 from rulec.runtime.reference import Config, Thread
 from rulec.runtime.trail import Tracing, open_parts, path_of
 from rulec.runtime.verdicts import Claim, claims, in_order
@@ -152,14 +152,17 @@ class Explainer:
         refusal = explain_refusal(self._engine, place.config, trace[at : at + 4], at)
         if refusal is None:
             return None
-        rules = {
-            rule
+        ways = [
+            (way, thread)
             for way, thread in self._doubts.closed(place.doubted)
             if self._doubts.takes(thread, trace[at:], at)
-            for rule in way.rules
-        }
+        ]
+        rules = {rule for way, _ in ways for rule in way.rules}
+        shown = told(trace[at : at + 4])
         if rules:
-            refusal = self._closing(told(trace[at : at + 4]), sorted(rules))
+            refusal = self._closing(shown, sorted(rules))
+        elif ways:
+            refusal = owing(self.marked.machine, ways[0][1].regs, shown) or refusal
         return Stop(at, refusal, tuple(sorted(rules)))
 
     def _closing(self, shown: str, numbers: list[int]) -> Refusal:

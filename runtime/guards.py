@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rulec.compiler.conditions import Formula
-    from rulec.compiler.machine import Column, Field, Guard, Machine, Parameter
+    from rulec.compiler.machine import Column, Field, Guard, Machine, Parameter, Table
     from rulec.compiler.regions import Region
 
 
@@ -147,6 +147,27 @@ class Guards:
         open_ = np.zeros(len(keys.order), bool)
         open_[[keys.span(name)[0] for name in loose if name in keys]] = True
         return keys.chosen(open_)
+
+    def spoken(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[bool, bool]:
+        """Whether a name may be one that was spoken of, and whether it may be a new one."""
+        table = self.machine.tables[field.table]
+        begun = regs[table.begun]
+        owed = regs[table.owed] if table.owed >= 0 else 0
+        if field.kind == "def":
+            kept = owed > 0 and self._behind(number, table, regs, begun + 1, owed - 1)
+            return kept, self._behind(number, table, regs, begun + 1, owed)
+        known = begun + owed > 0 and self._behind(number, table, regs, begun, owed)
+        return known, self._behind(number, table, regs, begun, owed + 1)
+
+    def _behind(
+        self, number: int, table: Table, regs: Sequence[Any], begun: int, owed: int
+    ) -> bool:
+        """Whether a guard holds once so many names are begun and owed."""
+        if number < 0:
+            return True
+        guard = self.machine.guards[number]
+        counts: dict[int, Number] = {table.begun: begun, table.owed: owed}
+        return Valued(self._readers, regs, guard, counts).holds(guard.formula)
 
     def words(self, number: int, field: Field, regs: Sequence[Any]) -> tuple[int, ...]:
         """The words that a guard lets a field be."""

@@ -436,7 +436,7 @@ def _lex_key(thread: Thread) -> Any:
             return field, text, taken
         case Typed():
             return thread.lex._replace(start=0)
-        case Name(field, _, text, known, new):
-            return field, text, known, new
+        case Name(field, _, text, known, new, taken):
+            return field, text, known, new, taken
         case _:
             return None

@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rulec.compiler import ops as m
-from rulec.compiler.rows import Keys
+from rulec.compiler.fit import Fitter
+from rulec.compiler.skeleton import FreeNames, TightNames
+from rulec.compiler.spoken import NO_NAMES
+from rulec.runtime.allowed import Names
 from rulec.runtime.programs import Name
 from rulec.runtime.reference import Config, Thread
 from rulec.runtime.spelled import Spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from rulec.compiler.fit import Ids
     from rulec.compiler.pack import Pack
-    from rulec.compiler.skeleton import Posture
+    from rulec.compiler.rows import Keys
+    from rulec.compiler.skeleton import Posture, Skeleton
     from rulec.runtime.surely import Surely
 
 LONGEST = 16
@@ -55,7 +59,7 @@ class _Ahead(NamedTuple):
     """Fixed bytes before a reference, what of it is written, and the names that it may be.
 
     `node` is where its next byte is waited for; `beside` are the bytes that may stand in its
-    place.
+    place. It may be a `new` name, too, none of those that are `taken`.
     """
 
     fixed: bytes
@@ -63,6 +67,8 @@ class _Ahead(NamedTuple):
     keys: Keys
     node: int
     beside: frozenset[int] = frozenset()
+    new: bool = False
+    taken: Keys = NO_NAMES
 
     @property
     def all(self) -> Sequence[bytes]:
@@ -115,7 +121,10 @@ class Naming:
         self._walk = walk
         self._open: dict[Posture, _Open] = {}
         self._spreads: OrderedDict[tuple[object, ...], _Spread] = OrderedDict()
-        self._any = any(field.kind == "ref" for field in pack.machine.fields)
+        self._free: dict[Posture, tuple[NDArray[np.bool_], ...]] = {}
+        self._fitters: dict[type[Skeleton], Fitter] = {}
+        self._any = any(field.kind in ("ref", "def") for field in pack.machine.fields)
+        self._uniform = all(table.forms == 1 for table in pack.machine.tables)
 
     def around(self, thread: Thread, posture: Posture, open_: Ids, at: int) -> Around | None:
         """The open tokens of a thread; None where it stands before no reference."""
@@ -125,6 +134,9 @@ class Naming:
         known = self._open.get(posture)
         if known is None:
             known = self._open[posture] = self._parted(ahead, open_)
+        if ahead.new:
+            free = self._freely(posture, open_, ahead, known)
+            return Around(open_[free], open_[~free])
         spelled, others = known
         spread = self._spread(posture, spelled, ahead)
         if ahead.keys.open is not None and len(spread.within):
@@ -153,6 +165,42 @@ class Naming:
         np.cumsum(here, out=sums[1:])
         within = spread.within[sums[spread.high - first] > sums[spread.low - first]]
         return spread._replace(within=within)
+
+    def _freely(
+        self, posture: Posture, open_: Ids, ahead: _Ahead, known: _Open
+    ) -> NDArray[np.bool_]:
+        """The open tokens that are surely part of a name where that may be a new one.
+
+        A token that no taken name begins with can't be barred by them: where none is left
+        behind some beginning, it doesn't come there.
+        """
+        found = self._free.get(posture)
+        if found is None:
+            own = ~np.isin(open_, known.others)
+            rows = (TightNames, FreeNames if self._uniform else TightNames)
+            found = tuple(own & self._sure(row, posture, open_) for row in rows)
+            self._free[posture] = found
+        roomy, free = found
+        return roomy | (free & ~np.isin(open_, list(self._alike(ahead, known.spelled))))
+
+    def _alike(self, ahead: _Ahead, spelled: Spelled) -> Iterator[int]:
+        """The tokens that taken names begin with."""
+        least, place = len(ahead.fixed) + 1, len(ahead.done)
+        for name in ahead.taken.beginning_with(ahead.done):
+            text = ahead.fixed + name[place:]
+            for length in range(least, min(len(text), spelled.longest) + 1):
+                yield from spelled.tokens.get(text[:length], ())
+
+    def _sure(
+        self, skeleton: type[Skeleton], posture: Posture, open_: Ids
+    ) -> NDArray[np.bool_]:
+        """The open tokens that a skeleton of the control is certain of."""
+        fitter = self._fitters.get(skeleton)
+        if fitter is None:
+            fitter = Fitter(self._pack.machine, self._pack.table, skeleton)
+            self._fitters[skeleton] = fitter
+        unpacked = np.unpackbits(fitter.row(posture).bits.view(np.uint8), bitorder="little")
+        return unpacked[open_] > 0
 
     def _parted(self, ahead: _Ahead, open_: Ids) -> _Open:
         spelled, place = Spelled(self._pack, open_), len(ahead.fixed)
@@ -271,15 +319,19 @@ class Naming:
     def _ahead(self, thread: Thread, at: int) -> _Ahead | None:
         lex = thread.lex
         if isinstance(lex, Name):
-            known = None if lex.new else lex.known
-            return None if known is None else _Ahead(b"", lex.text, known, thread.node)
+            if lex.known is None:
+                return None
+            here = _Ahead(b"", lex.text, lex.known, thread.node)
+            return here._replace(new=lex.new, taken=lex.taken)
         place = self._places.get(thread.node, UNSEEN)
         if place is UNSEEN:
             place = self._places[thread.node] = self._before(thread.node)
         if place is None:
             return None
-        keys = self._begin(thread, place.begin, place.fixed, at)
-        return _Ahead(place.fixed, b"", keys, place.first, place.beside)
+        may = self._begin(thread, place.begin, place.fixed, at)
+        return _Ahead(
+            place.fixed, b"", may.known, place.first, place.beside, may.new, may.taken
+        )
 
     def _before(self, node: int) -> _Before | None:
         """The reference that begins behind a node and some fixed bytes, if one does."""
@@ -300,19 +352,19 @@ class Naming:
                 return None
         return None
 
-    def _begin(self, thread: Thread, op: m.Begin, fixed: bytes, at: int) -> Keys:
-        """The names that a reference may be once the bytes before it are written."""
+    def _begin(self, thread: Thread, op: m.Begin, fixed: bytes, at: int) -> Names:
+        """The names that may stand behind some bytes."""
         known = self._surely.keys(thread, op.field, fixed)
         if known is not None:
-            return known
+            return Names(known)
         for after in self._walk(Config((thread,)), fixed, at).threads:
             lex = after.lex
             if isinstance(lex, Name) and lex.field == op.field and lex.known is not None:
-                return lex.known
-        return Keys(())
+                return Names(lex.known, lex.new, lex.taken)
+        return Names(NO_NAMES)
 
     def _arrivals(self, node: int) -> tuple[list[tuple[m.Begin, int]], frozenset[int]]:
-        """The references that begin at a node, with their first nodes.
+        """The names that begin at a node, with their first nodes.
 
         And the bytes that may stand there besides.
         """
@@ -326,7 +378,8 @@ class Naming:
                 refers = [
                     (op, way.target)
                     for op in way.ops
-                    if isinstance(op, m.Begin) and machine.fields[op.field].kind == "ref"
+                    if isinstance(op, m.Begin)
+                    and machine.fields[op.field].kind in ("ref", "def")
                 ]
                 begun += refers
                 if not refers and way.target not in queue:

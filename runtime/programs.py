@@ -9,6 +9,7 @@ from rulec.compiler import ops as m
 from rulec.compiler.links import NOTHING as UNLINKED
 from rulec.compiler.regions import Region, contains
 from rulec.compiler.rows import NOTHING
+from rulec.compiler.spoken import NO_NAMES, SILENCE, Place
 from rulec.compiler.terms import Gap
 from rulec.dsl.json_text import unescaped
 from rulec.runtime import dates, numerals, stack, typed
@@ -22,9 +23,10 @@ from rulec.runtime.typed import Typed, Typing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rulec.compiler.machine import Field, Machine
+    from rulec.compiler.machine import Field, Machine, Table
     from rulec.compiler.ops import Program
     from rulec.compiler.rows import Keys
+    from rulec.compiler.spoken import Spoken
     from rulec.runtime.allowed import Rules
 
 
@@ -50,13 +52,14 @@ class Written(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A name under way: one of `known` (None: any), or with `new` none of them."""
+    """A name under way: one of `known` (None: any), or with `new` one that isn't `taken`."""
 
     field: int
     start: int
     text: bytes = b""
     known: Keys | None = None
     new: bool = False
+    taken: Keys = NO_NAMES
 
 
 class Closed(NamedTuple):
@@ -152,6 +155,9 @@ class Programs:
             m.TakeName: _take_name,
             m.EndName: self._end_name,
             m.Define: self._define,
+            m.Kept: self._kept,
+            m.OpenScope: self._open_scope,
+            m.CloseScope: self._close_scope,
             m.Link: _link,
             m.StepExpr: _step_expr,
             m.EndExpr: self._end_expr,
@@ -269,14 +275,13 @@ class Programs:
         return True
 
     def _begin_name(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
-        """The names that a reference may be, or that a new one must differ from."""
-        new = field.kind == "def"
-        known: Keys | None = None
-        if guarded:
-            held = frame.regs[self.machine.tables[field.table].register] or NOTHING
-            known = held.keys if new else self.rules.names(field, frame.regs, op.guard)
-        frame.lex = Name(op.field, frame.at, b"", known, new)
-        return new or known is None or len(known) > 0
+        """The names that a reference may be, and those that a new one must differ from."""
+        if not guarded and not frame.observer:
+            frame.lex = Name(op.field, frame.at)
+            return True
+        may = self.rules.names(field, frame.regs, op.guard, free=not guarded)
+        frame.lex = Name(op.field, frame.at, b"", *may)
+        return may.new or len(may.known) > 0
 
     def _begin_expr(self, frame: Frame, op: m.Begin, field: Field, guarded: bool) -> bool:
         """The strictest demand on its value that the expression can be brought to."""
@@ -361,7 +366,7 @@ class Programs:
     def _end_name(self, frame: Frame, op: m.EndName) -> bool:
         """A name is complete; verifying goes on after one that is not what it should be."""
         field, lex = self.machine.fields[op.field], frame.lex
-        if lex.known is not None and (lex.text in lex.known) is lex.new:
+        if lex.known is not None and lex.text not in lex.known and not _is_new(lex):
             return False
         table = self.machine.tables[field.table]
         name, rows = lex.text.decode("utf-8", "replace"), frame.regs[table.register] or NOTHING
@@ -374,7 +379,10 @@ class Programs:
         if field.loose:
             self._loosen(frame, field, name, defined=row is not None)
         self._closed(frame, op.field)
-        if not self.guarded and not frame.observer and (name in rows) is lex.new:
+        known = name in rows
+        if table.spoken >= 0:
+            known = self._spoken(frame, op.field, lex.text) or (known and field.kind == "ref")
+        if not self.guarded and not frame.observer and known is (field.kind == "def"):
             mark = Mark(-2, op.field, "violate", lex.start, frame.at, (), lex)
             frame.marks = (mark, frame.marks)
         return True
@@ -386,19 +394,74 @@ class Programs:
         frame.regs[hidden.register] = Fraction(loose) if defined else Gap.ABSENT
         frame.regs[hidden.digits] = 0
 
+    def _spoken(self, frame: Frame, number: int, name: bytes) -> bool:
+        """A name is spoken of; whether that was begun before, or may come later."""
+        field = self.machine.fields[number]
+        table = self.machine.tables[field.table]
+        spoken = frame.regs[table.spoken] or SILENCE
+        if field.kind == "def":
+            known = spoken.has_begun(name)
+            after = spoken if known else spoken.with_begun(name)
+        elif field.forward:
+            known = True
+            after = spoken.with_reference(name, Place(number, frame.lex.start, frame.lex.end))
+        else:
+            return False
+        if after is not spoken:
+            self._tell(frame, table, after)
+        return known
+
+    def _tell(self, frame: Frame, table: Table, spoken: Spoken) -> None:
+        """Put into registers what has been spoken of, and how much it is."""
+        frame.regs[table.spoken] = spoken
+        frame.regs[table.begun] = spoken.begun
+        if table.owed >= 0:
+            frame.regs[table.owed] = spoken.owed
+
+    def _open_scope(self, frame: Frame, op: m.OpenScope) -> bool:
+        for register, saved in zip(op.registers, op.saved, strict=True):
+            frame.regs[saved] = frame.regs[register]
+        table = self.machine.tables[op.table]
+        if table.spoken >= 0 and frame.regs[table.spoken]:
+            self._tell(frame, table, frame.regs[table.spoken].inside())
+        return True
+
+    def _close_scope(self, frame: Frame, op: m.CloseScope) -> bool:
+        if self.machine.tables[op.table].owed >= 0 and not self._kept(frame, m.Kept(op.table)):
+            return False
+        for register, saved in zip(op.registers, op.saved, strict=True):
+            frame.regs[register] = frame.regs[saved]
+        return True
+
+    def _kept(self, frame: Frame, op: m.Kept) -> bool:
+        """All that was promised is defined; verifying tells what isn't."""
+        table = self.machine.tables[op.table]
+        spoken = frame.regs[table.spoken] or SILENCE
+        if not spoken.owed:
+            return True
+        if self.guarded:
+            return False
+        for place in spoken.promises.values():
+            mark = Mark(-2, place.field, "violate", place.start, place.end, (), None)
+            frame.marks = (mark, frame.marks)
+        self._tell(frame, table, spoken.without_promises())
+        return True
+
     def _define(self, frame: Frame, op: m.Define) -> bool:
         """A name enters its table; one that was left out doesn't."""
         field = self.machine.fields[op.field]
-        name = frame.regs[field.register]
-        if isinstance(name, Gap):
-            return True
+        held = frame.regs[field.register if op.names < 0 else op.names]
+        names = held if isinstance(held, tuple) else (held,)
         table = self.machine.tables[field.table]
         rows = frame.regs[table.register] or NOTHING
         row = tuple(frame.regs[register] for register in op.attributes)
         kind = table.kind(row)
-        if kind >= 0:
-            bump(frame.regs, kind)
-        frame.regs[table.register] = rows.with_row(name, row)
+        for name in names:
+            if not isinstance(name, Gap):
+                rows = rows.with_row(name, row)
+                if kind >= 0:
+                    bump(frame.regs, kind)
+        frame.regs[table.register] = rows
         frame.regs[table.count] = len(frame.regs[table.register])
         return True
 
@@ -491,18 +554,24 @@ def _link(frame: Frame, op: m.Link) -> bool:
         links = frame.regs[op.graph] or UNLINKED
         known = (target for target in targets if isinstance(target, str))
         frame.regs[op.graph] = links.with_node(name, known)
+    if op.closed >= 0:
+        frame.regs[op.closed] = 3
     return True
 
 
 def _take_name(frame: Frame, op: m.TakeName) -> bool:
     text = frame.lex.text + bytes((frame.byte,))
     frame.lex = frame.lex._replace(text=text)
-    known = frame.lex.known
-    if known is None:
+    lex = frame.lex
+    if lex.known is None or lex.known.begins(text):
         return True
-    if not frame.lex.new:
-        return bool(known.begins(text))
-    return not op.room or len(known.beginning_with(text)) < op.room
+    if not lex.new:
+        return False
+    return not op.room or len(lex.taken.beginning_with(text)) < op.room
+
+
+def _is_new(lex: Name) -> bool:
+    return lex.new and lex.text not in lex.taken
 
 
 def _step_expr(frame: Frame, op: m.StepExpr) -> bool:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rulec.dsl.findings import one_line
 from rulec.runtime.dates import Day
 from rulec.runtime.numerals import Numeral
-from rulec.runtime.programs import Word, Written
+from rulec.runtime.programs import Name, Word, Written
 from rulec.runtime.reference import DEAD, Config, Reference, Thread
 from rulec.runtime.stack import Stack
 from rulec.runtime.typed import Typed, wanted
 from rulec.runtime.values import shown_values, text_values, word_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from rulec.compiler.machine import Field
+    from rulec.compiler.machine import Field, Machine
 
 SHOWN = 6
 
@@ -58,9 +58,11 @@ def told(rest: bytes) -> str:
 def _refusal(engine: Reference, config: Config, rest: bytes) -> Refusal:
     shown = told(rest)
     for thread in config.threads:
-        found = _by_rule(engine, thread, shown, rest)
+        found = _by_rule(engine, thread, shown, rest) or _promised(engine, thread, shown, rest)
         if found is not None:
             return found
+    if len(config.threads) == 1 and isinstance(config.threads[0].lex, Name):
+        return _of_names(engine, config.threads[0].lex, shown)
     expected = " or ".join(dict.fromkeys(_expected(engine, config)))
     return Refusal(f"{shown} can't stand here", allowed=expected)
 
@@ -84,6 +86,54 @@ def _by_rule(engine: Reference, thread: Thread, shown: str, rest: bytes) -> Refu
     by = f" by {rule}" if rule else ""
     message = f"{shown} can't stand here: `{label}` must be {allowed}{by}"
     return Refusal(message, rule, label, allowed, because)
+
+
+def _promised(engine: Reference, thread: Thread, shown: str, rest: bytes) -> Refusal | None:
+    """The promises without which a text could go on, or the trace could end."""
+    regs, refusal = list(thread.regs), owing(engine.machine, thread.regs, shown)
+    if refusal is None:
+        return None
+    for table in engine.machine.tables:
+        spoken = thread.regs[table.spoken] if table.owed >= 0 else None
+        if spoken:
+            regs[table.spoken], regs[table.owed] = spoken.without_promises(), 0
+    other = Config((thread._replace(regs=tuple(regs)),))
+    return refusal if _goes_on(engine, other, rest) else None
+
+
+def owing(machine: Machine, regs: Sequence[Any], shown: str) -> Refusal | None:
+    """That something can't come while names are promised; None where none is."""
+    owed = [
+        f"`{name.decode()}` of `{table.name}`"
+        for table in machine.tables
+        if table.owed >= 0 and regs[table.spoken]
+        for name in regs[table.spoken].promises
+    ]
+    if not owed:
+        return None
+    names = " and ".join(owed[:SHOWN]) + (", …" if len(owed) > SHOWN else "")
+    message = f"{shown} can't stand here: {names} must still be defined"
+    return Refusal(message, allowed=f"what defines {names}")
+
+
+def _goes_on(engine: Reference, config: Config, rest: bytes) -> bool:
+    """Whether the first byte of a text can come, or, without one, the trace can end."""
+    if not rest:
+        return engine.ending(config, 0) is not None
+    return bool(engine.step(config, rest[0], 0).threads)
+
+
+def _of_names(engine: Reference, lex: Name, shown: str) -> Refusal:
+    """The names that may stand where another one was begun."""
+    field = engine.machine.fields[lex.field]
+    table = engine.machine.tables[field.table].name
+    known = [] if lex.known is None else [f"`{name.decode()}`" for name in lex.known]
+    few = [*known[:SHOWN], *(["…"] if len(known) > SHOWN else [])]
+    few += [f"new in `{table}`"] if lex.new else []
+    allowed = " or ".join(few) if len(few) < 3 else ", ".join(few[:-1]) + f" or {few[-1]}"
+    label = f"{field.shape}.{field.name}" if field.name else field.shape
+    message = f"{shown} can't stand here: `{label}` must be {allowed or 'a name'}"
+    return Refusal(message, field=label, allowed=allowed)
 
 
 def _repeats(text: bytes, others: tuple[bytes, ...]) -> bool:

@@ -101,7 +101,7 @@ class Surely:
             if held is not None:
                 last = way.ops[-1]
                 guard = last.guard if isinstance(last, m.Begin) else -1
-                return self._rules.names(self._machine.fields[number], held, guard)
+                return self._rules.names(self._machine.fields[number], held, guard).known
         return None
 
     def _tried(self, way: Way, thread: Thread) -> Any:
@@ -142,7 +142,7 @@ class Surely:
     def _define(self, held: Any, op: m.Define) -> bool:
         """There are no two names, so that each counts."""
         spec = self._machine.fields[op.field]
-        if isinstance(held[spec.register], Gap):
+        if isinstance(held[spec.register], Gap) or op.names >= 0:
             return False
         table = self._machine.tables[spec.table]
         bump(held, table.count)
@@ -158,7 +158,7 @@ class Surely:
     def _begin(self, held: Any, op: m.Begin) -> bool:
         spec = self._machine.fields[op.field]
         if self._narrow(op):
-            return len(self._rules.names(spec, held, op.guard)) > 0
+            return len(self._rules.names(spec, held, op.guard).known) > 0
         return bool(held[self._machine.tables[spec.table].count] >= 1)
 
     def _narrow(self, op: m.Begin) -> bool:
@@ -170,8 +170,7 @@ class Surely:
 
     def _free(self, thread: Thread, lex: Name, token: int, text: bytes) -> bool:
         """Whether a new name may go on with a token: names are left that begin so."""
-        known = lex.known
-        if not lex.new or known is None or thread.subs:
+        if not lex.new or lex.known is None or thread.subs:
             return False
         key = thread.node, token
         rooms = self._rooms.get(key)
@@ -179,8 +178,8 @@ class Surely:
             rooms = self._rooms[key] = self._along(thread.node, text)
         for length, room in rooms:
             begun = lex.text + text[:length]
-            low, high = known.span(begun)
-            if (room > 0 and high - low >= room) or (room == ALONE and begun in known):
+            low, high = lex.taken.span(begun)
+            if (room > 0 and high - low >= room) or (room == ALONE and begun in lex.taken):
                 return False
         return bool(rooms)
 
@@ -255,7 +254,8 @@ class Surely:
         return along
 
     def _refers(self, op: m.Begin) -> bool:
-        return self._machine.fields[op.field].kind == "ref"
+        spec = self._machine.fields[op.field]
+        return spec.kind == "ref" and not spec.forward
 
     def _tried_or_safe(self, op: m.Op) -> bool:
         # A rule that masks keep is never broken where the guards before its test have held.

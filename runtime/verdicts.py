@@ -230,6 +230,7 @@ def _out_of_range(machine: Machine, mark: Mark, found: str) -> Claim:
     if field.kind in ("ref", "def"):
         table = machine.tables[field.table].name
         expected = f"a name that `{table}` has" if field.kind == "ref" else f"new in `{table}`"
+        expected += " in the end" if field.forward else ""
         return Claim(name, field.shape, "violate", mark.start, mark.end, expected, found)
     if isinstance(mark.lex, Typed):
         table = machine.tables[machine.grammars[field.grammar].table].name

@@ -160,6 +160,52 @@ def rooted(r: Random) -> Named:
     return Named(text, {})
 
 
+def forwards(r: Random) -> Named:
+    """Names that are promised before they are defined."""
+    pattern = r.choice(["[ab]", "[ab]", "a?b", "[abc]"])
+    own = f"id: def(known, /{pattern}/)"
+    refs = r.choice(
+        [
+            '( "(" uses: ref(known, forward){1..2 sep ","} ")" )?',
+            '"(" uses: ref(known, forward){0..2 sep ","} ")"',
+            '( "!" | "(" uses: ref(known, forward) ")" )',
+            '"(" uses: ref(known, forward) ")"',
+            '( "(" uses: ref(known, forward) ")" )? ( "[" old: ref(known) "]" )?',
+        ]
+    )
+    body = f'"-" {own} {refs}' if r.random() < 0.6 else f'"-" {refs} "=" {own}'
+    amount = r.random() < 0.2
+    if amount:
+        body += ' "x" n: int in 0 .. 1'
+    item = r.choice(["steps: Step", "steps: Step", '( steps: Step | "?" )'])
+    low, high = r.randint(0, 2), r.choice([1, 2, 2, 2, 3])
+    before = r.choice(['first: ref(known, forward) ":"', "", ""])
+    behind = r.choice(['">" goal: ref(known)', '">" goal: ref(known, forward)', "", ""])
+    last = r.choice(['( "&" more: Step )?', "", ""])
+    outer = []
+    if "uses" in refs:
+        outer.append(
+            r.choice(
+                ["acyclic(needs)", "depth(needs) <= 1", "degree(needs) <= 1", ""]
+                + (["rooted(needs, goal)"] if behind else [])
+                + (["reaches(needs, first, goal)"] if behind and before else [])
+            )
+        )
+    if amount:
+        outer.append(f"sum(steps.n) {r.choice(['<=', '>=', '=='])} {r.randint(0, 4)}")
+    if r.random() < 0.3:
+        outer.append(f"count(steps) {r.choice(['<=', '>='])} {r.randint(1, 2)}")
+    rules = (f"rule r{n}: {condition}" for n, condition in enumerate(filter(None, outer)))
+    graph = "graph needs = Step.id -> Step.uses\n" if "uses" in refs else ""
+    text = (
+        f"names known\n{graph}shape Step {{ {body} }}\n"
+        f'shape Proof {{ {before} ( {item} ){{{min(low, high)}..{high}}} {last} {behind} "."\n'
+        + "\n".join(rules)
+        + "\n}\ntrace Proof"
+    )
+    return Named(text, {})
+
+
 def nested(r: Random) -> Named:
     """References in lists of lists, with fixed text before each."""
     keys = r.sample(("a", "ab", "abb", "b", "ba"), r.randint(1, 4))
@@ -185,6 +231,59 @@ def nested(r: Random) -> Named:
     return Named(text, {"stock": rows})
 
 
+def scoped(r: Random) -> Named:
+    """Names that live in a shape and in such shapes inside of it, and lists of names."""
+    pattern = r.choice(["[ab]", "[ab]", "a?b", "[abc]"])
+    forward = r.choice(["", ", forward"])
+    scope = r.choice([" in Block", " in Block", ""])
+    own = r.choice(
+        [f"id: def(known, /{pattern}/)", f'ids: def(known, /{pattern}/){{1..2 sep ","}}']
+    )
+    use = f'( "(" to: ref(known{forward}) ")" )?'
+    line = f'"-" {own} {use}' if r.random() < 0.7 else f'"-" {use} "=" {own}'
+    low, high = r.randint(0, 1), r.randint(1, 2)
+    inner = r.choice(['( "!" inner: Block )?', ""])
+    behind = r.choice([f'( ">" go: ref(known{forward}) )?', ""])
+    outer = r.choice(["block: Block", "blocks: Block{1..2}"])
+    first = r.choice([f'( "@" first: ref(known{forward}) )?', "", ""])
+    text = (
+        f"names known{scope}\n"
+        f"shape Line {{ {line} }}\n"
+        f'shape Block up to 1 {{ "[" {first} lines: Line{{{low}..{high}}} {inner} {behind} "]" '
+        "}\n"
+        f'shape All {{ {outer} "." }}\ntrace All'
+    )
+    return Named(text, {})
+
+
+def watched(r: Random) -> Named:
+    """Names in watches, before their cut or behind it, and in shapes around their prose."""
+    cut = r.choice(
+        ['"d" ! name: def(known, /[ab]{1,2}/) ";"', '"d" name: def(known, /[ab]/) ! ";"']
+    )
+    forward = r.choice(["", ", forward"])
+    use = r.choice(
+        [
+            f'"<" ! uses: ref(known{forward}){{1..2 sep ","}} ">"',
+            f'"<" use: ref(known{forward}) ! ">"',
+            f'"<" ! use: ref(known{forward}) ( "=" n: int in 0 .. 3 )? ">"',
+        ]
+    )
+    watches = r.sample(
+        [f"watch Let in prose {{ {cut} }}", f"watch Use in prose {{ {use} }}"], 2
+    )
+    low, high = r.randint(0, 1), r.randint(1, 2)
+    items = f"items: Item{{{low}..{high}}}" if r.random() < 0.7 else ""
+    form = "ab]{1,2}" if "{1,2}" in cut else "ab]"
+    text = (
+        "names known\n"
+        + "\n".join(watches if r.random() < 0.7 or items == "" else watches[:1])
+        + f'\nshape Item {{ "-" id: def(known, /[{form}/) ":" }}\n'
+        + f'shape All {{ text: prose "\\n" {items} "." }}\ntrace All'
+    )
+    return Named(text, {})
+
+
 def named(r: Random) -> Named:
     """Any of these."""
-    return r.choice((tables, names, nested, rooted))(r)
+    return r.choice((tables, names, nested, rooted, forwards, scoped))(r)
