@@ -16,10 +16,11 @@ from pathlib import Path
 
 from rulec.cli.chunks import Chunk
 from rulec.cli.console import misuse
-from rulec.cli.request import Inputs, asking
+from rulec.cli.request import asking
 from rulec.cli.summary import Summary
 from rulec.cli.traces import Line
 from rulec.compiler import Machine, codec
+from rulec.runtime.exact_json import Inputs
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.suspects import suspects
 from rulec.runtime.verdict_records import Spans, error_record

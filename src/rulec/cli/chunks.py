@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulec.cli.console import misuse
-from rulec.cli.request import Inputs, RequestError, parse_inputs
 from rulec.cli.traces import Line, lines_of, opened, whole
+from rulec.runtime.exact_json import Inputs, RequestError, parse_inputs
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
@@ -13,11 +11,12 @@ from typing import Annotated, TypeAlias, TypeVar
 import typer
 
 from rulec.cli.console import misuse
+from rulec.runtime.exact_json import Inputs, parse_inputs
 from rulec.runtime.externals import BadExternal, Externals
+from rulec.runtime.isolated import Isolated
 
 T = TypeVar("T")
 
-Inputs: TypeAlias = "dict[str, object]"
 WithOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -35,12 +34,6 @@ ExternalOption: TypeAlias = Annotated[
         help="A function that the rules call, which is imported and run; may be repeated.",
     ),
 ]
-
-_LONGEST = 40
-
-
-class RequestError(ValueError):
-    """The text is not a request; the message says why."""
 
 
 def read_inputs(text: str | None) -> Inputs:
@@ -63,6 +56,15 @@ def asking(make: Callable[[Externals], T], named: Sequence[str] | None) -> T:
         misuse(f"{error}; name its function with `--external [NAME=]MODULE:FUNCTION`")
 
 
+def isolated(named: Sequence[str] | None, seconds: float) -> Isolated:
+    """The functions of `--external` in processes of their own; leaves where there are none."""
+    paths = {}
+    for text in named or ():
+        name, _ = _imported(text)
+        paths[name] = text.rpartition("=")[2]
+    return Isolated(paths, seconds, str(Path.cwd()))
+
+
 def _imported(text: str) -> tuple[str, Callable[..., object]]:
     """A function by the name that rules call it; modules of the working folder count."""
     name, _, path = text.rpartition("=")
@@ -77,81 +79,3 @@ def _imported(text: str) -> tuple[str, Callable[..., object]]:
     finally:
         del sys.path[0]
     return name or function, found
-
-
-def parse_inputs(text: str) -> Inputs:
-    """Read a JSON object with numbers as exact decimals.
-
-    Raises:
-        RequestError: if it is no JSON object, names a member twice or holds an absurd number.
-    """
-    return exact_inputs(parse_json(text))
-
-
-def exact_inputs(value: object) -> Inputs:
-    """The inputs that a value of `parse_json` holds. Raises `RequestError`."""
-    if not isinstance(value, dict):
-        raise RequestError("a JSON object is expected")
-    try:
-        return {name: _exact(member) for name, member in value.items()}
-    except RecursionError:
-        raise RequestError("nested too deep") from None
-
-
-class Digits(str):
-    """A number as JSON spells it."""
-
-    __slots__ = ()
-
-
-def parse_json(text: str) -> object:
-    """Read JSON; its numbers stay as they are spelled.
-
-    Raises:
-        RequestError: if it is no JSON or names a member twice.
-    """
-    try:
-        value: object = json.loads(
-            text,
-            parse_int=Digits,
-            parse_float=Digits,
-            parse_constant=Digits,
-            object_pairs_hook=_members,
-        )
-    except json.JSONDecodeError as error:
-        raise RequestError(f"no JSON: {error.msg} at character {error.pos + 1}") from None
-    except RecursionError:
-        raise RequestError("no JSON: nested too deep") from None
-    return value
-
-
-def _exact(value: object) -> object:
-    match value:
-        case Digits():
-            return _number(value)
-        case list():
-            return [_exact(item) for item in value]
-        case dict():
-            return {name: _exact(member) for name, member in value.items()}
-        case _:
-            return value
-
-
-def _number(digits: str) -> Fraction:
-    exponent = digits.lower().partition("e")[2]
-    if len(digits) > _LONGEST or len(exponent) > 3:
-        shown = digits if len(digits) <= _LONGEST else f"{digits[:_LONGEST]}…"
-        raise RequestError(f"the number {shown} is too long")
-    try:
-        return Fraction(digits)
-    except ValueError:
-        raise RequestError(f"{digits} is no number") from None
-
-
-def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RequestError(f"`{twice}` stands there twice")
-    return members

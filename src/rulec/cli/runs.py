@@ -9,9 +9,9 @@ from typing import Any
 
 from rulec.cli.bulk import Job, Judged
 from rulec.cli.console import misuse
-from rulec.cli.request import Inputs
 from rulec.cli.summary import Summary
 from rulec.runtime.digests import engine_digest
+from rulec.runtime.exact_json import Inputs
 
 
 @dataclass(slots=True)

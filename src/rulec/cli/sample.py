@@ -17,7 +17,8 @@ from rulec.cli.console import (
     stderr,
     steps,
 )
-from rulec.cli.request import ExternalOption, Inputs, WithOption, asking, read_inputs
+from rulec.cli.request import ExternalOption, WithOption, asking, read_inputs
+from rulec.runtime.exact_json import Inputs
 from rulec.runtime.inputs import BadInput
 from rulec.runtime.sample import NoSample, Sampler
 

@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO, TypeAlias, TypeVar
 import typer
 
 from rulec.cli.console import given, misuse, steps
-from rulec.cli.request import Digits, Inputs, RequestError, exact_inputs, parse_json
+from rulec.runtime.exact_json import Digits, Inputs, RequestError, exact_inputs, parse_json
 from rulec.runtime.inputs import BadInput
 
 T = TypeVar("T")
