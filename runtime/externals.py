@@ -99,17 +99,27 @@ class Externals:
             ]
         except (OverflowError, ValueError):
             return Answer(Gap.COMPLEX, f"`{name}` can't be given a date beyond the calendar")
+        try:
+            return _answer(external, self._called(name, arguments))
+        except NoResult as error:
+            return Answer(Gap.COMPLEX, str(error))
+
+    def _called(self, name: str, arguments: list[object]) -> object:
+        """What a function gives. Raises `NoResult` where it gives nothing."""
         if not self._free.acquire(timeout=self.seconds):
-            return Answer(Gap.COMPLEX, f"too many calls of `{name}` are under way")
+            raise NoResult(f"too many calls of `{name}` are under way")
         call = _Call(self.functions[name], arguments, self._free)
         call.start()
         call.join(self.seconds)
         if call.is_alive():
-            limit = f"{self.seconds:g} s"
-            return Answer(Gap.COMPLEX, f"`{name}` gave no answer within {limit}")
+            raise NoResult(f"`{name}` gave no answer within {self.seconds:g} s")
         if call.error:
-            return Answer(Gap.COMPLEX, f"`{name}` raised {call.error}")
-        return _answer(external, call.result)
+            raise NoResult(f"`{name}` raised {call.error}")
+        return call.result
+
+
+class NoResult(Exception):
+    """A function that gave nothing, and why."""
 
 
 class Answer(NamedTuple):
@@ -137,10 +147,15 @@ class _Call(Thread):
         try:
             self.result = self._function(*self._arguments)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is a verdict
-            shown = one_line(f"{type(error).__name__}: {error}")
-            self.error = shown if len(shown) <= LONGEST else shown[:LONGEST] + "…"
+            self.error = told(error)
         finally:
             self._free.release()
+
+
+def told(error: BaseException) -> str:
+    """What a function raised, in a few words."""
+    shown = one_line(f"{type(error).__name__}: {error}")
+    return shown if len(shown) <= LONGEST else shown[:LONGEST] + "…"
 
 
 def _handed(sort: Sort, value: object) -> object:

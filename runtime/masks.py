@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from rulec.compiler.fit import Words
     from rulec.compiler.pack import Pack
+    from rulec.runtime.bars import Bar
     from rulec.runtime.externals import Externals
     from rulec.runtime.host import Host
-    from rulec.runtime.session import Bar
 
 
 class Masked(NamedTuple):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rulec.runtime import inputs as given
+from rulec.runtime.bars import NO_BARS, Bar, Bars
 from rulec.runtime.budget import HOPELESS
 from rulec.runtime.externals import Calls, fitting
 from rulec.runtime.host import Host
@@ -18,7 +20,7 @@ from rulec.runtime.verdicts import Claim, Place, Verdict, claims, in_order
 from rulec.runtime.verify import judge_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rulec.compiler.fit import Words
     from rulec.compiler.pack import Pack
@@ -39,19 +41,12 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-class _Moment(NamedTuple):
+class Moment(NamedTuple):
     """The state behind a token: the readings, and how many bytes are written."""
 
     config: Config
     at: int
     ended: bool = False
-
-
-class Bar(NamedTuple):
-    """Bytes that must not be written again from the byte `start` on."""
-
-    start: int
-    text: bytes
 
 
 class Session:
@@ -67,6 +62,7 @@ class Session:
             bars what would have ended the trace in time.
         host: an engine to share between the sessions of one pack.
         externals: the functions of the embedding program that the rules call.
+        bars: what another session of the same sequence has barred.
 
     Raises:
         BadExternal: if a function is missing.
@@ -80,6 +76,7 @@ class Session:
         budget: int | None = None,
         host: Host | None = None,
         externals: Externals | None = None,
+        bars: Bars = NO_BARS,
     ) -> None:
         self.pack = pack
         self._calls = Calls(pack.machine, fitting(pack.machine, externals))
@@ -90,9 +87,13 @@ class Session:
         start = self._host.engine.start(self._given)
         if not start.threads:
             raise BadInput("with these values no trace can keep the rules")
-        self._moments = [_Moment(start, 0)]
+        self._moments = [Moment(start, 0)]
         self._tokens: list[int] = []
-        self._bars: list[Bar] = []
+        self._head = b""
+        self.bars = bars
+        """What must not be written again; a trace is masked alike with them from its start."""
+        self.demoted: frozenset[str] = frozenset()
+        """The `commit` rules that don't steer."""
         self._tries: dict[int, int] = {}
         self.since: Place | None = None
         """Since where no way has been left to go on."""
@@ -102,7 +103,39 @@ class Session:
             enough = f"{needed} may be needed" if needed < HOPELESS else "no number is enough"
             raise BadInput(f"no trace is sure to fit {budget} tokens: {enough}")
 
+    def begins(self, head: bytes) -> int | None:
+        """Tokens that complete a trace that begins so, its end included.
+
+        None where the rules refuse such a beginning, or nothing is sure to complete it.
+        """
+        start = self._moments[0].config
+        config = self._host.engine.walk(start, head, 0) if head else start
+        needed = self._cost(config) + 1
+        return None if needed >= HOPELESS or self.bars.refuse(head) else needed
+
+    def opened(self, head: bytes, budget: int | None) -> Session:
+        """A session of the same request whose trace begins in the token before its first.
+
+        Args:
+            head: the bytes of the trace in that token; such as `begins` grants.
+            budget: the tokens that are left.
+        """
+        found = copy(self)
+        found._open(head, budget)  # noqa: SLF001 - its own twin
+        return found
+
+    def _open(self, head: bytes, budget: int | None) -> None:
+        config = self._host.engine.walk(self._moments[0].config, head, 0)
+        self._moments, self._tokens = [Moment(config, len(head))], []
+        self._head, self._budget, self._tries = head, budget, {}
+        self.since, self.stuck = None, False
+
     # --- what may come ---
+
+    @property
+    def needed(self) -> int:
+        """Tokens within which the trace is sure to be completed from here, its end included."""
+        return self._cost(self._moments[-1].config) + 1
 
     @property
     def finished(self) -> bool:
@@ -123,7 +156,13 @@ class Session:
     def text(self) -> bytes:
         """The bytes written so far."""
         table = self.pack.table
-        return b"".join(table.text(token) for token in self._tokens if not self._ends(token))
+        written = (table.text(token) for token in self._tokens if not self._ends(token))
+        return self._head + b"".join(written)
+
+    @property
+    def moments(self) -> Sequence[Moment]:
+        """The readings at the start, and behind each token."""
+        return self._moments
 
     def mask(self, out: Words) -> None:
         """Set `out` to the tokens that may come next.
@@ -140,12 +179,12 @@ class Session:
             sure = self._host.fill(here.config, here.at, out)
         else:
             sure = self._host.fill_within(here.config, here.at, self._room(), out)
-        if self._bars:
-            self._bar(out)
+        if self.bars:
+            self.bars.clear(out, self.text, self._host, self.pack.ends)
         elif sure:
             return
         if not out.any():
-            self.stuck = bool(self._bars)
+            self.stuck = bool(self.bars)
             self.since = None if self.stuck else self._lost()
             self._only_ends(out)
 
@@ -174,20 +213,20 @@ class Session:
             return
         length = self._host.lengths[token]
         after = self._host.advance(here.config, token, here.at) if length else DEAD
-        barred = bool(self._bars) and self._barred(self.pack.table.text(token))
+        barred = self._barred(self.pack.table.text(token))
         if barred or not after.threads:
             raise Refused(self.why(token) or Refusal("these bytes broke a rule before"))
-        self._moments.append(_Moment(after, here.at + length))
+        self._moments.append(Moment(after, here.at + length))
         self._tokens.append(token)
 
-    def _end(self, here: _Moment, token: int) -> None:
+    def _end(self, here: Moment, token: int) -> None:
         done = self._host.engine.ending(here.config, here.at)
         if done is None and not (self.exhausted or self.stuck):
             raise Refused(self.why(token) or Refusal("the trace can't end here"))
         if done is None and self.since is None:
             self.since = self._lost()
         config = here.config if done is None else Config((done,))
-        self._moments.append(_Moment(config, here.at, True))
+        self._moments.append(Moment(config, here.at, True))
         self._tokens.append(token)
 
     def rollback(self, count: int) -> None:
@@ -263,13 +302,13 @@ class Session:
         ends = tuple(moment.at for moment in self._moments[1:])
         placed = judged.placed(ends, self.pack.vocabulary)
         if self.since is None:
-            return placed
+            return placed.demoted(self.demoted)
         at, token = self.since
         reason = "no way was left to complete the trace"
         found = self.verdicts()
         return replace(
             placed, verdict="exhausted", claims=found, at=at, reason=reason, token=token
-        )
+        ).demoted(self.demoted)
 
     @property
     def violations(self) -> tuple[Claim, ...]:
@@ -290,16 +329,18 @@ class Session:
             for mark in in_order(thread.marks)
             if mark.rule >= 0
             and machine.rules[mark.rule].tier == "commit"
+            and machine.rules[mark.rule].name not in self.demoted
             and self._calls.settled(rules, mark)[0].verdict in ("violate", "too complex")
         ]
         return claims(machine, rules, found, self.text, self._calls)
 
-    def retreat(self) -> int:
+    def retreat(self, floor: int = 0) -> int:
         """Leave a violation behind: go back to where its field began, and bar its bytes.
 
         After a few tries the field before is tried anew, and so on; likewise where bars have
-        left nothing open (`stuck`). Returns how many tokens were dropped; 0 where there is
-        nothing to leave, or no way is left (then `exhausted` is set).
+        left nothing open (`stuck`). Nothing before the byte `floor` is taken back. Returns how
+        many tokens were dropped; 0 where there is nothing to leave, or no way is left (then
+        `exhausted` is set).
         """
         broken = self.violations
         if not broken and not self.stuck:
@@ -308,19 +349,24 @@ class Session:
         start = first = min((claim.start for claim in broken), default=at)
         while start > 0 and (start >= at or self._tries.get(start, 0) >= TRIES):
             start = self._field_before(start)
-        index = max(n for n, moment in enumerate(self._moments) if moment.at <= start)
+        index = self._index(start)
         spent = sum(self._tries.values()) >= MOST_TRIES or self._tries.get(start, 0) > TRIES
-        if spent or index == len(self._tokens):
+        low = self._moments[index].at < floor
+        if spent or low or index == len(self._tokens):
             self.stuck, self.since = False, self._place(first)
             return 0
         self._tries[start] = self._tries.get(start, 0) + 1
         boundary = self._moments[index].at
         end = self._broken_at(index) if broken else at
-        self._bars = [bar for bar in self._bars if bar.start <= boundary]
-        self._bars.append(Bar(boundary, self.text[boundary:end]))
+        self.bars = self.bars.put(Bar(boundary, self.text[boundary:end]))
         dropped = len(self._tokens) - index
         self.rollback(dropped)
         return dropped
+
+    def _index(self, byte: int) -> int:
+        """The last place between two tokens that is not behind a byte."""
+        places = (n for n, moment in enumerate(self._moments) if moment.at <= byte)
+        return max(places, default=0)
 
     def _field_before(self, start: int) -> int:
         starts = {
@@ -351,20 +397,15 @@ class Session:
 
     # --- bars and budgets ---
 
-    @property
-    def bars(self) -> tuple[Bar, ...]:
-        """What must not be written again; a trace is masked alike with them from its start."""
-        return tuple(self._bars)
-
     def bar(self, bar: Bar) -> None:
         """Bar bytes before they are come to. Raises `ValueError` behind their start."""
         if self._moments[-1].at > bar.start:
             raise ValueError(f"byte {bar.start} has been passed")
-        self._bars.append(bar)
+        self.bars = Bars((*self.bars, bar))
 
     def _place(self, byte: int) -> Place:
         """The last place between two tokens that is not behind a byte."""
-        token = max(n for n, moment in enumerate(self._moments) if moment.at <= byte)
+        token = self._index(byte)
         return Place(self._moments[token].at, token)
 
     def _lost(self) -> Place:
@@ -383,27 +424,8 @@ class Session:
         for token in self.pack.ends:
             out[token >> 5] |= np.uint32(1 << (token & 31))
 
-    def _rests(self) -> list[bytes]:
-        """What would complete a barred text from here; empty where it stands already."""
-        at = self._moments[-1].at
-        text = self.text
-        return [
-            bar.text[at - bar.start :]
-            for bar in self._bars
-            if bar.start <= at and bar.text.startswith(text[bar.start :])
-        ]
-
     def _barred(self, text: bytes) -> bool:
-        return bool(self._bars) and any(text.startswith(rest) for rest in self._rests())
-
-    def _bar(self, out: Words) -> None:
-        for rest in self._rests():
-            if not rest:
-                for token in self.pack.ends:
-                    out[token >> 5] &= ~np.uint32(1 << (token & 31))
-                continue
-            for token in self._host.beginning_with(rest):
-                out[token >> 5] &= ~np.uint32(1 << (token & 31))
+        return bool(self.bars) and self.bars.refuse(self.text, text)
 
     def _cost(self, config: Config) -> int:
         return self._host.budget.cost(config)

@@ -137,6 +137,20 @@ class Verdict:
         """The same with the places of its tokens: `ends` has the byte behind each."""
         return replace(self, ends=ends, vocabulary=vocabulary)
 
+    def demoted(self, names: frozenset[str]) -> Verdict:
+        """The same where some rules only tell, as `audit` rules do."""
+        if not names:
+            return self
+        found = tuple(
+            replace(claim, tier="audit") if claim.rule in names and claim.tier else claim
+            for claim in self.claims
+        )
+        outcome = self.verdict
+        if outcome in ("violate", "too complex"):
+            outcome = next(overall(found), "pass" if self.at is None else "unparsed")
+        rules = (one._replace(tier="audit") if one.rule in names else one for one in self.asked)
+        return replace(self, verdict=outcome, claims=found, asked=tuple(rules))
+
     def to_record(self) -> dict[str, object]:
         """The verdict as JSON has it; `docs/verdicts.md` says what stands in it."""
         from rulec.runtime.verdict_records import verdict_record  # noqa: PLC0415 - it reads this module
