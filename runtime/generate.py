@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Stop: TypeAlias = Literal["end", "length", "exhausted"]
 OnToken: TypeAlias = "Callable[[int, int, int], None]"
 
+MOST_PROPOSED = 32
+"""Tokens that are read ahead at most."""
+
 
 class Guide(Masking, Protocol):
     """What decoding asks of a session."""
@@ -57,6 +60,9 @@ class Guide(Masking, Protocol):
     def verdicts(self) -> Sequence[Any]:
         """The claims made so far."""
 
+    def forced(self) -> bytes:
+        """The bytes that must come next; empty where there is a choice."""
+
     def why(self, token: int) -> Refusal | None:
         """Why a token may not come next; asked only where removers are to be told."""
 
@@ -75,6 +81,9 @@ class Tokens(Protocol):
     @property
     def size(self) -> int:
         """How many tokens a mask has bits for."""
+
+    def encode_greedy(self, text: bytes) -> list[int]:
+        """Tokens that write a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,8 @@ class _Row:
     rollbacks: int = 0
     dropped: int = 0
     stop: Stop | None = None
+    proposed: list[int] = field(default_factory=list)
+    """Tokens that are read before they are chosen, since they write what must come."""
 
 
 def generate(  # noqa: PLR0913
@@ -130,6 +141,7 @@ def generate(  # noqa: PLR0913
     temperature: float = 0.0,
     seed: int = 0,
     max_rollbacks: int = 64,
+    propose: bool = True,
     on_token: OnToken | None = None,
     traced: bool = False,
     removers: int = 0,
@@ -145,6 +157,8 @@ def generate(  # noqa: PLR0913
         temperature: 0 takes the likeliest token.
         seed: row `i` draws from its own stream, so its text does not depend on the other rows.
         max_rollbacks: how often a row may be sent back before it is given up as `exhausted`.
+        propose: read tokens that write forced bytes ahead, several in one pass. They are kept
+            while they are what is chosen, so that nothing but the number of passes changes.
         on_token: called with row, token and the number of tokens that the row now holds, which
             is smaller than before after a rollback.
         traced: tell in `Output.steps` how much of the distribution each mask kept.
@@ -161,25 +175,17 @@ def generate(  # noqa: PLR0913
         _Row(number, guide, torch.Generator().manual_seed(seed + number))
         for number, guide in enumerate(sessions)
     ]
+    tracing = _Tracing(traced, removers)
+    choosing = _Choosing(
+        vocabulary, max_rollbacks, max_new_tokens, temperature, on_token, tracing
+    )
     done: dict[int, Output] = {}
     while live:
-        scores = context.logits().float()
-        if scores.shape[1] < vocabulary.size:
-            width = scores.shape[1]
-            raise ValueError(f"the model scores {width} tokens of {vocabulary.size}")
-        guides = [row.guide for row in live]
-        free = scores.clone() if traced else scores
-        constrain(scores, guides, vocabulary.size)
-        chosen = _choose(scores, live, temperature)
-        if traced:
-            steps = measured(free, scores, chosen, temperature, guides, removers)
-        else:
-            steps = [None] * len(live)
-        for line, (row, token) in enumerate(zip(live, chosen, strict=True)):
-            _take(row, token, steps[line], vocabulary, max_rollbacks, max_new_tokens)
-            _follow(context, line, row, len(prompts[row.number]))
-            if on_token is not None and token is not None:
-                on_token(row.number, token, len(row.tokens))
+        choosing.take(live, [found.float() for found in context.scores()])
+        for line, row in enumerate(live):
+            context.become(line, [*prompts[row.number], *row.tokens])
+            if propose and row.stop is None and context.wide:
+                _propose(context, line, row, vocabulary, max_new_tokens)
         for row in live:
             if row.stop is not None:
                 seconds = perf_counter() - began
@@ -189,6 +195,83 @@ def generate(  # noqa: PLR0913
             live = [live[line] for line in left]
             context.keep(left)
     return [done[number] for number in range(len(prompts))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracing:
+    """What is to be told of masks."""
+
+    traced: bool
+    removers: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Choosing:
+    """What is done behind each pass of the model."""
+
+    vocabulary: Tokens
+    max_rollbacks: int
+    limit: int
+    temperature: float
+    on_token: OnToken | None
+    tracing: _Tracing
+
+    def take(self, rows: Sequence[_Row], scores: Sequence[Tensor]) -> None:
+        """Choose behind each place that was read, up to the first choice not proposed."""
+        width = scores[0].shape[1]
+        last = [
+            found[-1 - len(row.proposed) :] for found, row in zip(scores, rows, strict=True)
+        ]
+        if width < self.vocabulary.size:
+            raise ValueError(f"the model scores {width} tokens of {self.vocabulary.size}")
+        going, place = list(range(len(rows))), 0
+        while going:
+            here = torch.stack([last[line][place] for line in going])
+            asked = [rows[line] for line in going]
+            chosen, steps = self._chosen(here, asked)
+            taken = zip(going, chosen, steps, strict=True)
+            going = [
+                line
+                for line, token, step in taken
+                if self._took(rows[line], token, step, place)
+            ]
+            place += 1
+        for row in rows:
+            row.proposed = []
+
+    def _chosen(
+        self, scores: Tensor, rows: Sequence[_Row]
+    ) -> tuple[list[int | None], Sequence[Step | None]]:
+        """A token a row, and what its mask did."""
+        guides = [row.guide for row in rows]
+        free = scores.clone() if self.tracing.traced else scores
+        constrain(scores, guides, self.vocabulary.size)
+        chosen = _choose(scores, rows, self.temperature)
+        if not self.tracing.traced:
+            return chosen, [None] * len(rows)
+        removers = self.tracing.removers
+        return chosen, measured(free, scores, chosen, self.temperature, guides, removers)
+
+    def _took(self, row: _Row, token: int | None, step: Step | None, place: int) -> bool:
+        """Take a choice; whether the place behind it was read already."""
+        rollbacks = row.rollbacks
+        _take(row, token, step, self.vocabulary, self.max_rollbacks, self.limit)
+        if self.on_token is not None and token is not None:
+            self.on_token(row.number, token, len(row.tokens))
+        same = place < len(row.proposed) and row.proposed[place] == token
+        return same and row.stop is None and row.rollbacks == rollbacks
+
+
+def _propose(context: Context, line: int, row: _Row, vocabulary: Tokens, limit: int) -> None:
+    """Let a row read ahead what must come."""
+    guide = row.guide
+    if guide is None or guide.stuck or guide.exhausted:
+        return
+    forced = guide.forced()
+    left = limit - len(row.tokens) - 1
+    if forced and left > 0:
+        row.proposed = vocabulary.encode_greedy(forced)[: min(left, MOST_PROPOSED)]
+        context.append(line, *row.proposed)
 
 
 def _check(
@@ -266,15 +349,6 @@ def _retreat(row: _Row, guide: Guide) -> bool:
     row.rollbacks += 1
     row.dropped += count
     return True
-
-
-def _follow(context: Context, line: int, row: _Row, prompt: int) -> None:
-    """Bring the context to the row's tokens: one more than it has, or some fewer."""
-    length = prompt + len(row.tokens)
-    if length > len(context.rows[line]):
-        context.append(line, row.tokens[-1])
-    else:
-        context.cut(line, length)
 
 
 def _output(row: _Row, stop: Stop, vocabulary: Tokens, seconds: float, forwards: int) -> Output:

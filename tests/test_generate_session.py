@@ -263,3 +263,29 @@ def test_the_command_line_says_what_does_not_fit(folder, tmp_path):
     broken = run("generate", rules, "--model", torn, "--prompt", "x")
     assert broken.exit_code == 2
     assert "can't be loaded" in broken.stderr
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_reading_ahead_changes_only_the_number_of_passes(model, temperature):
+    """Rows that force much, little and nothing, side by side."""
+    names = ["sums", "distinct", "even", "prose"]
+    machines = {name: build(load_text(RULESETS[name]).ruleset).machine for name in names}
+    hosts = {name: Host(fit(machine, VOCABULARY)) for name, machine in machines.items()}
+    found = []
+    for propose in (False, True):
+        sessions = [Session(hosts[name].pack, None, 60, hosts[name]) for name in names]
+        found.append(
+            generate(
+                model,
+                [[5, 6], [7], [8, 9, 10], [11]],
+                [*sessions],
+                vocabulary=VOCABULARY,
+                max_new_tokens=60,
+                temperature=temperature,
+                seed=3,
+                propose=propose,
+            )
+        )
+    plain, ahead = found
+    assert [one.tokens for one in plain] == [one.tokens for one in ahead]
+    assert sum(one.forwards for one in ahead) < sum(one.forwards for one in plain)

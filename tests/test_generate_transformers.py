@@ -85,6 +85,9 @@ class Climb:
         assert not self.finished
         del self.ids[len(self.ids) - count :]
 
+    def forced(self):
+        return b""
+
     def retreat(self):
         return 0
 
