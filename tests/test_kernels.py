@@ -214,6 +214,6 @@ def test_kernels_compile_for_hopper(kernel: tuple[Any, dict[str, str], dict[str,
     made = triton.compile(
         ASTSource(fn=function, signature=signature, constexprs=constants),
         target=GPUTarget("cuda", 90, 32),
-        options={"num_warps": 1 if scalar else 4},
+        options={"num_warps": 1 if scalar else 4, "enable_fp_fusion": True},
     )
     assert made.asm["cubin"]
