@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo_prompts import WRITTEN
 from rich.console import Console
 from rich.table import Table
 
@@ -23,16 +24,7 @@ if TYPE_CHECKING:
     from rulec.runtime.generate import Output
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-ORDER = """\
-Order: 4 of ABC-1234 at $2.50
-INVOICE
-- ABC-1234 x4 @ $2.50 = $10.00
-Subtotal: $10.00
-Tax (8%): $0.80
-Total: $10.80
-
-Order: 2 of XYZ-7000 at $15.00, 1 of DEF-5678 at $20.00
-"""
+ORDER = f"{WRITTEN}Order: 2 of XYZ-7000 at $15.00, 1 of DEF-5678 at $20.00\n"
 PROBLEM = """\
 Q: Natalia sold 48 clips in April, and half as many in May. How many in all?
 A: In May she sold 48/2 = <<48/2=24>>24 clips.

@@ -1,6 +1,6 @@
-"""What the model is asked in `decode.py`."""
+"""What models are asked in `decode.py` and `ahead.py`."""
 
-_ORDER = """\
+WRITTEN = """\
 Order: 4 of ABC-1234 at $2.50
 INVOICE
 - ABC-1234 x4 @ $2.50 = $10.00
@@ -8,8 +8,8 @@ Subtotal: $10.00
 Tax (8%): $0.80
 Total: $10.80
 
-Order: {order}
 """
+"""An order and its invoice, as another one is to be written."""
 
 PROMPTS = {
     "arithmetic": (
@@ -23,7 +23,7 @@ PROMPTS = {
         "Write the table of seven, like 7 * 1 = 7.",
     ),
     "invoice": tuple(
-        _ORDER.format(order=order)
+        f"{WRITTEN}Order: {order}\n"
         for order in (
             "2 of XYZ-7000 at $15.00, 1 of DEF-5678 at $20.00",
             "3 of LMP-1001 at $12.50, 12 of CBL-2040 at $4.25, 2 of DSK-3300 at $189.00",

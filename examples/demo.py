@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 
+from orders import WRITTEN
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,14 +38,7 @@ QUESTIONS = (
     "What is 250 - 75 - 36?",
     "Write five examples of addition with two-digit numbers, like 12 + 13 = 25.",
 )
-ORDER = """\
-Order: 4 of ABC-1234 at $2.50
-INVOICE
-- ABC-1234 x4 @ $2.50 = $10.00
-Subtotal: $10.00
-Tax (8%): $0.80
-Total: $10.80
-
+ORDER = f"""{WRITTEN}\
 Order: 2 of XYZ-7000 at $15.00, 1 of DEF-5678 at $20.00
 INVOICE
 - XYZ-7000 x2 @ $15.00 = $30.00

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from orders import WRITTEN
 from vllm import LLM, SamplingParams
 
 from rulec.compiler import build
@@ -24,16 +25,7 @@ QUESTIONS = (
     "What is 8 * 37? Explain step by step.",
     "Tom earns $15 an hour and works 38 hours. How much does he earn?",
 )
-ORDER = """\
-Order: 4 of ABC-1234 at $2.50
-INVOICE
-- ABC-1234 x4 @ $2.50 = $10.00
-Subtotal: $10.00
-Tax (8%): $0.80
-Total: $10.80
-
-Order: 3 of LMP-1001 at $12.50, 12 of CBL-2040 at $4.25
-"""
+ORDER = f"{WRITTEN}Order: 3 of LMP-1001 at $12.50, 12 of CBL-2040 at $4.25\n"
 
 
 def judge(name: str, text: str) -> Verdict:
