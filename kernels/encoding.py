@@ -39,26 +39,24 @@ PACK_MOVES = 0
 PACK_CLASSES = 1
 PACK_CLASS_COUNT = 2
 PACK_WIDTH = 3
-PACK_READINGS = 4
-PACK_RUNS = 5
-PACK_WATCHES = 6
-PACK_WATCH_COUNT = 7
-PACK_FINALS = 8
-PACK_ESCAPES = 9
-PACK_POLICY = 10
-PACK_REGISTERS = 11
-PACK_LAYOUT = 12
-PACK_ROWS = 13
+PACK_WATCHES = 4
+PACK_WATCH_COUNT = 5
+PACK_FINALS = 6
+PACK_ESCAPES = 7
+PACK_POLICY = 8
+PACK_REGISTERS = 9
+PACK_LAYOUT = 10
+PACK_ROWS = 11
 """Rows by the key of where a reading stands: how many places, less one, and the places."""
-PACK_BITS = 14
+PACK_BITS = 12
 """The first row of the pack among all rows."""
-PACK_OPEN = 15
+PACK_OPEN = 13
 """The first of the pack's open tokens among all of them."""
-PACK_ENDS = 16
+PACK_ENDS = 14
 """How many tokens end a sequence, and those."""
-PACK_SIZE = 17
+PACK_SIZE = 15
 """Tokens of the vocabulary."""
-PACK_HEAD = 24
+PACK_HEAD = 16
 
 ANY_WATCH = 1 << 28
 """Added to a node: its row whatever watches look on."""
@@ -113,7 +111,6 @@ LEVEL_TIMES = 7
 LEVEL_NEGATIVE = 8
 LEVEL_BINARY = 9
 LEVEL_SIZE = 10
-MOST_LEVELS = 5
 
 # --- values ---
 
@@ -130,7 +127,6 @@ FIELD_FREE = 2
 FIELD_VALUE = 3
 FIELD_UNIT = 4
 FIELD_PRESENT = 5
-FIELD_SIZE = 6
 
 # --- operations: four words each ---
 
@@ -206,7 +202,6 @@ FOLD_MAX = 2
 FOLD_FIRST = 3
 FOLD_LAST = 4
 FOLD_TEXTS = 5
-FOLD_SIZE = 6
 
 # --- guards ---
 

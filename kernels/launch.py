@@ -42,7 +42,7 @@ def prepare(memory: Memory, lines: int | None = None) -> None:
     See `rulec.kernels.reference.prepare`.
     """
     if not launched(memory.slots):
-        reference.prepare(memory)
+        reference.prepare(memory, lines)
         return
     count = memory.lines.shape[0] if lines is None else lines
     stride, found = memory.slots.shape[1], memory.found.shape[1]

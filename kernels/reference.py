@@ -89,10 +89,14 @@ def advance(memory: Memory, tokens: Tensor, until: Tensor) -> None:
         follow(S, T, D, P, line, base, end, memory.room, scratch, scratch + e.SCRATCH)
 
 
-def prepare(memory: Memory) -> None:
+def prepare(memory: Memory, lines: int | None = None) -> None:
     """Write what may come next for the slot of each line to `memory.bits`.
 
     Where nothing is enforced all bits are set.
+
+    Args:
+        memory: the tensors of the engine.
+        lines: how many of the first lines; all where it is left out.
     """
     S, T, D, P, F, N, C = _buffers(
         memory.slots,
@@ -106,7 +110,7 @@ def prepare(memory: Memory) -> None:
     stride = memory.slots.shape[1]
     look_up, lives = plain(prepared.look_up), plain(prepared.lives)
     room = memory.room
-    for line, slot in enumerate(memory.lines.tolist()):
+    for line, slot in enumerate(memory.lines[:lines].tolist()):
         found = line * memory.found.shape[1]
         bits = memory.bits[line]
         bits.zero_()

@@ -14,7 +14,7 @@ from rulec.compiler.links import Links
 from rulec.compiler.names import scale_of
 from rulec.compiler.rows import NOTHING, Keys, Rows
 from rulec.runtime.numerals import Allowed, Run, Runs
-from rulec.runtime.valued import Columns, Number, Span, Valued
+from rulec.runtime.valued import Columns, Number, Span, Valued, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,6 +40,10 @@ class Guards:
             self._readers |= {column.low: reader, column.high: reader}
         for fold in machine.folds:
             self._readers[fold.register] = _scaled(fold.scale or 1)
+
+    def read(self, register: int, held: Any) -> Number:
+        """What guards read where a register holds a value."""
+        return read(self._readers, register, held)
 
     def reads(self, number: int) -> frozenset[int]:
         """The registers on which a guard depends."""
@@ -73,7 +77,7 @@ class Guards:
             runs = [
                 run
                 for span in values.spans(guard.formula, field.register, unit)
-                for run in _runs(span, field, unit)
+                for run in within(span, field, unit)
             ]
             found.append(self._differing(guard, field, regs, unit, _merged(runs)))
         return tuple(found)
@@ -186,7 +190,7 @@ def value_of(field: Field, word: str) -> str | bool:
     return word == "true" if field.words == ("true", "false") else word
 
 
-def _runs(span: Span, field: Field, unit: int) -> Iterable[Run]:
+def within(span: Span, field: Field, unit: int) -> Iterable[Run]:
     """A span within the field's own domain, as whole numbers of the last digit shown."""
     scale = scale_of(field)
     for piece in field.domain:

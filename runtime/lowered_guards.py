@@ -7,12 +7,13 @@ from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler.conditions import QUOTIENT
-from rulec.compiler.names import scale_of
 from rulec.compiler.polynomial import Poly, number
 from rulec.kernels import encoding as e
+from rulec.runtime.guards import within
 from rulec.runtime.lowered_registers import LARGEST, HostOnly
 from rulec.runtime.lowered_tables import NOWHERE, Address
 from rulec.runtime.numerals import runs
+from rulec.runtime.valued import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,10 +82,10 @@ class Guards:
         for shown in range(field.least, field.most + 1):
             unit = 10 ** (field.most - shown)
             fixed = {field.digits: number(unit)} if field.kind == "number" else {}
-            pieces = _pieces(field, unit)
+            pieces = list(within(Span(), field, unit))
             if len(pieces) > self.most_runs:
                 raise HostOnly("a type of many parts is kept by the host")
-            inside = (len(pieces), *(end for piece in pieces for end in piece))
+            inside = (len(pieces), *(end for run in pieces for end in (run.low, run.high)))
             found.append(self._laid(guard, field.register, unit, fixed, inside))
         return self.tables.add(found)
 
@@ -236,17 +237,6 @@ def _with(poly: Poly, fixed: Mapping[int, Poly]) -> Poly:
             part *= fixed.get(name) or Poly(((1, (name,)),))
         total += part
     return total
-
-
-def _pieces(field: Field, unit: int) -> list[tuple[int, int]]:
-    """The ends of a type's pieces, in units of the last digit shown."""
-    scale = scale_of(field)
-    found = []
-    for piece in field.domain:
-        low = -e.DIGITS if piece.low is None else -(-int(piece.low * scale) // unit)
-        high = e.DIGITS if piece.high is None else int(piece.high * scale) // unit
-        found.append((max(low, -e.DIGITS), min(high, e.DIGITS)))
-    return found
 
 
 def _most_runs(guard: Guard, machine: Machine) -> int:

@@ -11,8 +11,8 @@ from rulec.compiler import regions, terms
 from rulec.compiler.conditions import PRESENT, QUOTIENT, atoms_of
 from rulec.compiler.names import scale_of
 from rulec.compiler.polynomial import Poly, number, variable
-from rulec.compiler.terms import Gap
 from rulec.kernels import encoding as e
+from rulec.runtime.valued import present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rulec.compiler.machine import Field, Folding, Machine
     from rulec.compiler.regions import Region
     from rulec.compiler.terms import Term
+    from rulec.runtime.guards import Guards
 
 LARGEST = 1 << 61
 """What a sum may come to, whatever the registers hold."""
@@ -55,6 +56,7 @@ class Registers:
     """
 
     machine: Machine
+    guards: Guards
     values: dict[int, int] = field(default_factory=dict)
     dense: set[int] = field(default_factory=set)
     texts: set[int] = field(default_factory=set)
@@ -289,19 +291,14 @@ class Registers:
 
     def initial(self, register: int) -> Iterator[tuple[int, int]]:
         """The words of a register, and what they hold before it is written."""
-        held: Any = self.machine.initial[register]
-        yield from self.held(register, held, 0)
+        yield from self.held(register, self.machine.initial[register])
 
-    def held(self, register: int, value: Any, unit: int) -> Iterator[tuple[int, int]]:
-        """The words of a register that holds a value of the reference engine.
-
-        `unit` is what the last digit shown stands for, where the register says that.
-        """
-        there = value is not Gap.ABSENT and value != ()
+    def held(self, register: int, value: Any) -> Iterator[tuple[int, int]]:
+        """The words of a register that holds a value of the reference engine."""
         if word := self.word("present", register):
-            yield word, int(there)
+            yield word, int(present(value))
         if word := self.word("value", register):
-            yield word, self._number(register, value, unit)
+            yield word, int(self.guards.read(register, value))
         if word := self.word("dense", register):
             exact = value if isinstance(value, Fraction) else None
             yield word, e.UNDEFINED if exact is None else e.VALUE
@@ -314,29 +311,6 @@ class Registers:
             yield word, len(texts)
             for place, text in enumerate(texts):
                 yield from self._text(word + 1 + place * self.text_size, text)
-
-    def _number(self, register: int, value: Any, unit: int) -> int:
-        if isinstance(value, Gap | str | tuple):
-            return self._place(register, value)
-        if register in self._units:
-            return unit
-        if isinstance(value, bool) and register in self._fields:
-            return self._place(register, "true" if value else "false")
-        scale = 1
-        if register in self._fields:
-            scale = scale_of(self._fields[register])
-        elif register in self._folded:
-            scale = self.machine.folds[self._folded[register]].scale or 1
-        elif register in self._given:
-            domain = self._given[register].domain
-            scale = regions.denominator(domain)
-        return int(value * scale)
-
-    def _place(self, register: int, value: Any) -> int:
-        spec: Any = self._fields.get(register) or self._given.get(register)
-        if isinstance(value, str) and spec is not None:
-            return spec.words.index(value) if value in spec.words else -1
-        return 0
 
     def _text(self, word: int, text: str) -> Iterator[tuple[int, int]]:
         data = text.encode()

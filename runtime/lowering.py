@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from rulec.compiler.machine import Exit, Machine
     from rulec.compiler.ops import Program
-    from rulec.runtime.lowered_tables import Tables as _Tables
 
 MOST_STANCES = 20_000
 """Sets of readings that are looked at for how many can be live at once."""
@@ -63,22 +62,21 @@ def lower(machine: Machine) -> Lowered:
     """
     rules = Rules(machine)
     _examine(machine, rules)
-    registers = Registers(machine)
+    registers = Registers(machine, rules.guards)
     registers.gather()
     tables = Tables(e.PACK_HEAD)
     guards = Guards(machine, registers, tables)
     first = _head(machine, registers, guards)
     registers.lay_out(first)
     programs = Programs(machine, rules, registers, guards)
-    readings = most_readings(machine)
+    classes = byte_classes(machine)
+    readings = most_readings(machine, classes)
     if len(machine.watches) > 1:
         readings *= 2  # those of one watch stand beside those of another that takes over
-    control = _Control(machine, programs, tables, registers)
+    control = _Control(machine, classes, programs, tables)
     head = {
         **control.head(),
         e.PACK_WIDTH: registers.end,
-        e.PACK_READINGS: readings,
-        e.PACK_RUNS: guards.width,
         e.PACK_REGISTERS: first,
         e.PACK_POLICY: _policy(tables),
     }
@@ -114,13 +112,15 @@ def _head(machine: Machine, registers: Registers, guards: Guards) -> int:
     return size
 
 
-def most_readings(machine: Machine) -> int:
+def most_readings(machine: Machine, classes: Sequence[int]) -> int:
     """How many readings can be live at once, those of watches included.
+
+    Bytes of one of the `classes` lead alike.
 
     Raises:
         HostOnly: if that isn't known, or too many.
     """
-    skeleton = Skeleton(machine)
+    skeleton, bytes_ = Skeleton(machine), _one_of_each(classes)
     queue = deque([skeleton.begin()])
     seen = {queue[0]}
     most = 1
@@ -129,7 +129,7 @@ def most_readings(machine: Machine) -> int:
         stance = skeleton.stances[here]
         live = sum(1 + sum(len(nodes) for _, nodes in p.subs) for p, _ in stance)
         most = max(most, live)
-        for byte in range(256):
+        for byte in bytes_:
             after = skeleton.step(here, byte)
             if after and after not in seen:
                 seen.add(after)
@@ -143,17 +143,17 @@ class _Control:
     """Nodes, edges, exits and watches."""
 
     def __init__(
-        self, machine: Machine, programs: Programs, tables: _Tables, registers: Registers
+        self, machine: Machine, classes: Sequence[int], programs: Programs, tables: Tables
     ) -> None:
         self.machine = machine
+        self.classes = classes
         self.programs = programs
         self.tables = tables
-        self.registers = registers
+        self.registers = programs.registers
 
     def head(self) -> dict[int, int]:
         """The words of the head that tell of control."""
-        classes, count = _classes(self.machine)
-        sample = [classes.index(number) for number in range(count)]
+        sample = _one_of_each(self.classes)
         moves = [
             self._moves(node, byte)
             for node in range(len(self.machine.nodes))
@@ -161,8 +161,8 @@ class _Control:
         ]
         return {
             e.PACK_MOVES: self.tables.add(moves),
-            e.PACK_CLASSES: self.tables.add(classes),
-            e.PACK_CLASS_COUNT: count,
+            e.PACK_CLASSES: self.tables.add(self.classes),
+            e.PACK_CLASS_COUNT: len(sample),
             e.PACK_WATCHES: self.tables.add(self._watches()),
             e.PACK_WATCH_COUNT: len(self.machine.watches),
             e.PACK_FINALS: self.tables.add(map(self._finals, range(len(self.machine.nodes)))),
@@ -244,17 +244,22 @@ class _Control:
             yield self.tables.listed(own)
 
 
-def _classes(machine: Machine) -> tuple[list[int], int]:
-    """Bytes that no edge tells apart have one number."""
+def byte_classes(machine: Machine) -> list[int]:
+    """A number for each byte; bytes that no edge tells apart have one, counted from 0."""
     signs = [
         tuple(edge.bytes >> byte & 1 for node in machine.nodes for edge in node.edges)
         for byte in range(256)
     ]
     numbers = {sign: place for place, sign in enumerate(dict.fromkeys(signs))}
-    return [numbers[sign] for sign in signs], len(numbers)
+    return [numbers[sign] for sign in signs]
 
 
-def _policy(tables: _Tables) -> Address:
+def _one_of_each(classes: Sequence[int]) -> list[int]:
+    """The first byte of each class."""
+    return [classes.index(number) for number in range(max(classes) + 1)]
+
+
+def _policy(tables: Tables) -> Address:
     """The texts by which expressions are ended, for each phase."""
     found = []
     for phase in EXPR_PHASES:

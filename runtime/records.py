@@ -10,6 +10,7 @@ import numpy as np
 from rulec.compiler.terms import Gap
 from rulec.kernels import encoding as e
 from rulec.runtime.dates import Day
+from rulec.runtime.lowered_programs import PARTS
 from rulec.runtime.numerals import Numeral
 from rulec.runtime.programs import Word, Written
 from rulec.runtime.stack import Stack
@@ -36,7 +37,6 @@ class Records:
         self.machine = machine
         self.lowered = lowered
         self._base = base
-        self._units = {f.digits: f for f in machine.fields if f.kind == "number"}
         self._runs = lowered.layout & e.LOW_HALF
 
     def pool(self, config: Config) -> NDArray[np.int64]:
@@ -57,17 +57,9 @@ class Records:
         for place, word in self._lex(thread.lex):
             words[place] = word
         for register, value in enumerate(thread.regs):
-            for place, word in self.lowered.registers.held(
-                register, value, self._unit(register, value)
-            ):
+            for place, word in self.lowered.registers.held(register, value):
                 words[place] = word
         return words
-
-    def _unit(self, register: int, shown: Any) -> int:
-        field = self._units.get(register)
-        if field is None or not isinstance(shown, int):
-            return 0
-        return int(10 ** (field.most + field.shift - shown))
 
     def _lex(self, lex: Any) -> Iterator[tuple[int, int]]:
         match lex:
@@ -137,14 +129,11 @@ def _stack(stack: Stack) -> Iterator[tuple[int, int]]:
 
 def _level(level: Level) -> Iterator[tuple[int, int]]:
     yield from _fraction(e.LEVEL_TOTAL, level.total)
-    yield e.LEVEL_ADD, OPERATORS[level.add]
+    yield e.LEVEL_ADD, PARTS[level.add]
     yield from _fraction(e.LEVEL_TERM, level.term)
-    yield e.LEVEL_TIMES, OPERATORS[level.times]
+    yield e.LEVEL_TIMES, PARTS.get(level.times, 0)
     yield e.LEVEL_NEGATIVE, int(level.negative)
     yield e.LEVEL_BINARY, int(level.binary)
-
-
-OPERATORS = {"": 0, "+": e.PLUS, "-": e.MINUS, "*": e.TIMES, "/": e.OVER, "//": e.FLOOR}
 
 
 def _fraction(place: int, value: Result | None) -> Iterator[tuple[int, int]]:

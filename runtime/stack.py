@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from rulec.compiler import regions
@@ -207,6 +208,7 @@ class Step(NamedTuple):
     byte: int
 
 
+@cache
 def policy(phase: str) -> tuple[tuple[Step, ...], ...]:
     """The texts that the policy tries in a phase, byte by byte."""
     tails = {"blank": _AFTER_BLANK, "half": _AFTER_HALF}.get(phase, _TAILS)
@@ -232,25 +234,6 @@ def _steps(text: str, phase: str) -> Iterator[Step]:
         yield Step(part, cast("ExprPhase", phase), ord(char))
 
 
-_POLICY = {
-    phase: policy(phase)
-    for phase in (
-        "operand",
-        "zero",
-        "int",
-        "g0",
-        "g1",
-        "g2",
-        "g3",
-        "point",
-        "frac",
-        "closed",
-        "blank",
-        "half",
-    )
-}
-
-
 def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
     """Texts that end the expression with a value it may have, by one fixed policy.
 
@@ -258,7 +241,7 @@ def completions(stack: Stack, phase: ExprPhase) -> Iterator[str]:
     be, every parenthesis closed, and what is missing to the wanted value added.
     """
     closing = (Step("close", "closed", ord(")")),) * (len(stack.levels) - 1)
-    for text in _POLICY[phase]:
+    for text in policy(phase):
         steps = (*text, *closing)
         done = _written(stack, steps)
         rest = None if done is None else _rest(done, stack.region)

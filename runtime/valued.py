@@ -37,6 +37,19 @@ class Span(NamedTuple):
     excluded: tuple[Number, ...] = ()
 
 
+def present(held: Any) -> bool:
+    """Whether a register holds a value, or may still come to hold one."""
+    return held is not Gap.ABSENT and held != ()
+
+
+def read(readers: dict[int, Callable[[Any], Number]], register: int, held: Any) -> Number:
+    """What a guard reads where a register holds a value."""
+    if isinstance(held, Gap):
+        return 0  # told apart by its presence, or not written yet
+    reader = readers.get(register)
+    return int(held) if reader is None else reader(held)
+
+
 class Valued:
     """The values of variables, each computed when it is first asked for."""
 
@@ -64,13 +77,8 @@ class Valued:
             bottom = self.value(quotient.bottom)
             return self.value(quotient.top) // bottom if bottom > 0 else 0
         if name >= PRESENT:
-            held = self._regs[name - PRESENT]
-            return int(held is not Gap.ABSENT and held != ())
-        held = self._regs[name]
-        if isinstance(held, Gap):
-            return 0  # told apart by its presence, or not written yet
-        reader = self._readers.get(name)
-        return int(held) if reader is None else reader(held)
+            return int(present(self._regs[name - PRESENT]))
+        return read(self._readers, name, self._regs[name])
 
     def value(self, poly: Poly) -> Number:
         """The value of a polynomial."""
