@@ -36,6 +36,15 @@ def bytes_of(mask: int) -> list[int]:
     return [value for value in range(256) if mask >> value & 1]
 
 
+def leading(row: Iterable[int]) -> dict[int, int]:
+    """The bytes that lead to each state, by the transitions of a DFA from one."""
+    found: dict[int, int] = {}
+    for value, state in enumerate(row):
+        if state >= 0:
+            found[state] = found.get(state, 0) | 1 << value
+    return found
+
+
 DIGITS = byte_set(b"0123456789")
 NONZERO = byte_set(b"123456789")
 
@@ -117,11 +126,7 @@ class Graph:
         """
         nodes = [self.node(free=free) for _ in dfa.transitions]
         for node, row in zip(nodes, dfa.transitions, strict=True):
-            by_target: dict[int, int] = {}
-            for value, state in enumerate(row):
-                if state >= 0:
-                    by_target[state] = by_target.get(state, 0) | 1 << value
-            for state, values in by_target.items():
+            for state, values in leading(row).items():
                 self.edge(node, values, byte_ops(state), nodes[state])
         for state in dfa.accepting:
             self.exit(nodes[state], end_ops, target)

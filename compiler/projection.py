@@ -220,7 +220,7 @@ class Projection:
         """What must hold before an instance, given what must hold behind it."""
         space = self.names.space
         for number_ in self.plan.definitions(instance):
-            after = self._sorted(instance, number_, after)
+            after = self._by_type(instance, number_, after)
         after = promises.closed(self.plan, space, instance, after)
         after = promises.scope_closed(self.plan, space, instance, after)
         own = self._own(instance)
@@ -229,7 +229,7 @@ class Projection:
         self.repeating = outer
         return promises.scope_opened(self.plan, space, instance, before)
 
-    def _sorted(self, instance: Instance, field_: int, after: Formula) -> Formula:
+    def _by_type(self, instance: Instance, field_: int, after: Formula) -> Formula:
         """What must hold before more names of some type are there."""
         table = self.plan.layout.table_of(self.plan.fields[field_]).table
         asked = [count for count in table.kinds if count in variables(after)]

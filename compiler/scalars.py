@@ -124,14 +124,15 @@ def written(plan: Plan, spec: Field) -> Formula:
     grammar = plan.layout.grammars[spec.grammar]
     if spec.kind == "formula":
         return ((_some(table.count),),)
+    demanded = demands(grammar)
     cells = tuple(
         (
             equal(variable(spec.register), number(demand.type)),
             *(_some(table.kinds[place])[0] for place in demand.names),
         )
-        for demand in demands(grammar)
+        for demand in demanded
     )
-    always = {demand.type for demand in demands(grammar) if not demand.names}
+    always = {demand.type for demand in demanded if not demand.names}
     return () if len(always) == len(grammar.types) else (cells,)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rulec.compiler.automata import regex_dfa
 from rulec.compiler.derivations import DEPTH, longest
-from rulec.compiler.graph import DIGITS, NONZERO, Graph, byte_set
+from rulec.compiler.graph import DIGITS, NONZERO, Graph, byte_set, leading
 from rulec.compiler.ops import Begin, EndTyped, Program, StepTyped
 from rulec.compiler.tables import LONGEST
 from rulec.dsl.regex import parse_regex
@@ -145,11 +145,7 @@ class _Level:
         dfa = _string()
         nodes = [self._graph.node(free=True) for _ in dfa.transitions]
         for node, row in zip(nodes, dfa.transitions, strict=True):
-            by_target: dict[int, int] = {}
-            for value, state in enumerate(row):
-                if state >= 0:
-                    by_target[state] = by_target.get(state, 0) | 1 << value
-            for state, values in by_target.items():
+            for state, values in leading(row).items():
                 if state in dfa.accepting:
                     self._graph.edge(node, values, (StepTyped("unquote"),), self.closed)
                 else:

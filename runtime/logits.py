@@ -41,6 +41,23 @@ def apply_mask(logits: Tensor, words: NDArray[np.uint32]) -> None:
     logits[:, allowed.shape[1] :] = -torch.inf
 
 
+def apply_masks(logits: Tensor, rows: Sequence[int], words: NDArray[np.uint32]) -> None:
+    """Mask some rows in place, each by its row of `words`; the others stay as they are.
+
+    Args:
+        logits: `[batch, vocab]`.
+        rows: which of them, each once and in order.
+        words: `[rows, words]`.
+    """
+    if len(rows) == len(logits):
+        apply_mask(logits, words)
+        return
+    index = torch.tensor(rows, device=logits.device)
+    masked = logits[index]
+    apply_mask(masked, words)
+    logits[index] = masked
+
+
 def constrain(logits: Tensor, guides: Sequence[Masking | None], size: int) -> None:
     """Mask each row by its guide, in place; a row without a guide stays as it is.
 
@@ -57,10 +74,4 @@ def constrain(logits: Tensor, guides: Sequence[Masking | None], size: int) -> No
         guide = guides[row]
         if guide is not None:
             guide.mask(words[line])
-    if len(rows) == len(guides):
-        apply_mask(logits, words)
-        return
-    index = torch.tensor(rows, device=logits.device)
-    masked = logits[index]
-    apply_mask(masked, words)
-    logits[index] = masked
+    apply_masks(logits, rows, words)

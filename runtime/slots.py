@@ -7,9 +7,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
-from rulec.runtime.logits import apply_mask, words_for
+from rulec.runtime.candidates import set_bits
+from rulec.runtime.logits import apply_masks, words_for
 from rulec.runtime.session import Refused
 
 if TYPE_CHECKING:
@@ -161,8 +161,7 @@ class HostSlots:
         self._held: dict[int, _Sequence | None] = {}
         self._size = size
         self._only_ends = np.zeros(words_for(size), np.uint32)
-        for token in ends:
-            self._only_ends[token >> 5] |= np.uint32(1 << (token & 31))
+        set_bits(self._only_ends, np.array(ends, np.int32))
 
     def admit(self, slot: int, order: Order) -> None:
         """See `Slots`."""
@@ -190,7 +189,9 @@ class HostSlots:
         slots = rows.slots.tolist()
         mine = [row for row, slot in enumerate(slots) if slot in self._held]
         words = self._words(mine, slots, rows.places.tolist(), rows.fed.tolist())
-        self._mask(logits, mine, words)
+        allowed = int(np.unpackbits(words.view(np.uint8)).sum())
+        self.counts.banned += len(mine) * self._size - allowed
+        apply_masks(logits, mine, words)
         self.counts.seconds += perf_counter() - began
         return logits
 
@@ -241,15 +242,3 @@ class HostSlots:
         length = int(self._history.lengths[slot])
         written: list[int] = self._history.tokens[slot, origin:length].tolist()
         return written
-
-    def _mask(self, logits: Tensor, mine: list[int], words: Words) -> None:
-        self.counts.banned += len(mine) * self._size - int(
-            np.unpackbits(words.view(np.uint8)).sum()
-        )
-        if len(mine) == len(logits):
-            apply_mask(logits, words)
-            return
-        index = torch.tensor(mine, device=logits.device)
-        masked = logits[index]
-        apply_mask(masked, words)
-        logits[index] = masked
