@@ -217,3 +217,42 @@ def test_engines_agree_on_watches_with_names(seed: int) -> None:
     machine = made_of(watched(r).text)
     pack = fit(machine, vocabulary(r, letters_of(machine)))
     compare_walk(pack, Host(pack), Brute(pack), r, 10, inputs={})
+
+
+TYPED = """
+type Kind = one of ("int" "bool")
+names vars in Block { kind: Kind }
+operators { int + int -> int    int < int -> bool }
+shape Let {
+    "let " name: def(vars, kind: kind) ": " kind: Kind " = " value: expr(vars) ";"
+    rule typed: typeof(value) == kind
+}
+shape Block { "{" lets: Let{1..2} "}" }
+trace Block{1..2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "may", "may_not"),
+    [
+        ("{let x: int = 1;let y: int = ", "x", "y"),
+        ("{let x: int = 1;}{let y: int = ", "1", "x"),
+        ("{let x: int = 1;}{let y: bool = ", "1<2", "x"),
+        ("{let x: int = 1;}{let ", "x", "1"),
+    ],
+)
+def test_names_of_a_type_are_gone_with_their_block(before: str, may: str, may_not: str) -> None:
+    machine = made_of(TYPED)
+    engine = Reference(machine)
+    config = engine.walk(engine.start({}), before.encode(), 0)
+    assert engine.walk(config, may.encode(), len(before)).threads
+    assert not engine.walk(config, may_not.encode(), len(before)).threads
+
+
+@seeded(3, 500)
+@given(SEEDS)
+def test_engines_agree_on_types_in_blocks(seed: int) -> None:
+    machine = made_of(TYPED)
+    r = Random(seed)
+    pack = fit(machine, vocabulary(r, letters_of(machine)))
+    compare_walk(pack, Host(pack), Brute(pack), r, 40)
